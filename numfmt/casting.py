@@ -1,0 +1,456 @@
+"""The front door: `cast`, `encode`, `decode`. Checks, dtypes and messages; the engines do the work."""
+
+from __future__ import annotations
+
+import sys
+from fractions import Fraction
+from functools import lru_cache
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from . import reference
+from .engine import inputs
+from .engine.inputs import Input
+from .engine.plan import Plan, decoding_plan, plan
+from .engine.run import Noise, decode_into, execute, number_chunks, value_of
+from .errors import RangeError, SpecError
+from .format import Format, exponent
+from .reference import Policy, policy
+from .registry import parse
+
+Array = np.ndarray[Any, Any]
+_FLOATS = {2: (10, -14, 15), 4: (23, -126, 127), 8: (52, -1022, 1023)}  # fraction bits, emin, emax
+_F4 = np.dtype(np.float32)
+_SMALL = 1 << 16  # elements a direct call may have
+
+
+def cast(
+    x: Any, fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
+    seed: int | None = None, noise: Any = None, random_bits: int | None = None, scale: Any = None,
+    zero: Any = None, axis: int | None = None, dtype: Any = None, out: Any = None,
+    engine: str | None = None,
+) -> Any:  # fmt: skip
+    """Round `x` to the values of `fmt`, once, and return them as floats.
+
+    Parameters
+    ----------
+    x : array_like of real numbers, any shape
+        float16/32/64, longdouble, integers, bool, ml_dtypes arrays, CPU torch tensors, scalars
+        (`Fraction`, `Decimal`, decimal strings and big ints among them). Taken as exact: nothing
+        is narrowed first.
+    fmt : str, Format or dtype
+        A spec such as ``"bf16"`` or ``"e4m3fn"``.
+    rounding : str, optional
+        ``nearest_even`` (default), ``nearest_away``, ``nearest_up``, ``nearest_down``,
+        ``nearest_zero``, ``nearest_odd``, ``toward_zero``, ``toward_positive``,
+        ``toward_negative``, ``away_from_zero``, ``to_odd``, ``stochastic``, or an alias
+        (``rne``, ``rtz``, ``sr``, ``SC_RND``, ``roundTiesToEven``, ...).
+    overflow : str, optional
+        ``ieee`` (default of floats), ``saturate``, ``saturate_finite``, ``infinity``, ``nan``,
+        ``raise``.
+    nan : number, "max" or "min", optional
+        What NaN becomes; without it a format that has no NaN raises.
+    seed : int, 0 <= seed < 2**64, optional
+        Of ``stochastic``. Element i in C order takes noise word i, whatever the dtype, the
+        layout, the threads.
+    noise : array of uint32, shape of `x`, optional
+        Random words given by the caller, in place of a seed.
+    random_bits : int, 1 to 32, optional
+        How many of the top bits of a word ``stochastic`` uses.
+    scale, zero, axis
+        For scaled formats; an element format refuses them.
+    dtype : float16, float32, float64 or object, optional
+        Of the result; object gives `Fraction`.
+    out : ndarray, shape of `x`, optional
+        Where the result goes; it may be `x` itself.
+    engine : "reference", "numpy" or "kernel", optional
+        The fastest that can be had, if not given. All give the same bits.
+
+    Returns
+    -------
+    ndarray, shape of `x`, or a NumPy scalar for a scalar
+        dtype of `x` if it is float16/32/64 and holds every value of `fmt`, else the narrowest of
+        float32 and float64 that does.
+
+    Raises
+    ------
+    SpecError : an unknown name
+    RangeError : NaN into a format without one; overflow under ``raise``
+    TypeError, ValueError : an array, shape or keyword that cannot be served
+
+    Examples
+    --------
+    >>> cast([1.1, 100.0, 464.1], "e4m3fn")
+    array([ 1.125, 96.   ,    nan])
+    >>> cast(np.float64(1 + 2**-8 + 2**-40), "bf16")
+    np.float64(1.0078125)
+    """
+    if (
+        type(x) is np.ndarray and x.dtype is _F4 and x.size < _SMALL and x.flags.carray
+        and seed is None and noise is None and random_bits is None and dtype is None
+        and scale is None and zero is None and axis is None
+    ):  # fmt: skip
+        result = _small(x, fmt, rounding, overflow, nan, engine, out)
+        if result is not None:
+            return result
+    _refuse_scaled(fmt, scale=scale, zero=zero, axis=axis)
+    job = _plan(fmt, rounding, overflow, nan, random_bits, False, engine)
+    return _convert(x, job, seed, noise, dtype, out)
+
+
+def encode(
+    x: Any, fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
+    seed: int | None = None, noise: Any = None, random_bits: int | None = None, scale: Any = None,
+    zero: Any = None, axis: int | None = None, dtype: Any = None, out: Any = None,
+    engine: str | None = None,
+) -> Any:  # fmt: skip
+    """Round `x` to the values of `fmt`, once, and return their codes.
+
+    Parameters are those of `cast`.
+
+    Returns
+    -------
+    ndarray of the smallest uintN that holds a code, shape of `x`, or a NumPy scalar
+        Codes are right-aligned, one an element; `pack` makes bytes of them.
+
+    Examples
+    --------
+    >>> encode([1.0, -2.0, 448.0], "e4m3fn")
+    array([ 56, 192, 126], dtype=uint8)
+    """
+    _refuse_scaled(fmt, scale=scale, zero=zero, axis=axis)
+    job = _plan(fmt, rounding, overflow, nan, random_bits, True, engine)
+    return _convert(x, job, seed, noise, dtype, out)
+
+
+def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -> Any:
+    """The values of codes.
+
+    Parameters
+    ----------
+    codes : array_like of integers, any shape
+        Each from 0 to ``2**bits - 1``.
+    fmt : str, Format or dtype
+    dtype : float16, float32, float64 or object, optional
+        By default the narrowest of float32 and float64 that holds every value.
+    out : ndarray of floats, shape of `codes`, optional
+
+    Raises
+    ------
+    RangeError : a code that the format does not have
+
+    Examples
+    --------
+    >>> decode([0x38, 0xFE, 0x7F], "e4m3fn")
+    array([   1., -448.,   nan], dtype=float32)
+    """
+    if fmt is None:
+        raise TypeError("decode needs the format of the codes, as in decode(codes, 'e4m3fn')")
+    form = parse(fmt)
+    given = codes if isinstance(codes, np.ndarray) else _integers(codes, form)
+    if given.dtype.kind not in "iu":
+        raise TypeError(f"codes are integers, got an array of dtype {given.dtype}")
+    result_dtype = _result_dtype(form, None, dtype, out)
+    result = _decoded(given, form, result_dtype, out)
+    return result[()] if np.isscalar(codes) and out is None else result
+
+
+@lru_cache(maxsize=512)
+def _cached_plan(
+    fmt: Any, rounding: Any, overflow: Any, nan: Any, random_bits: Any, codes: bool, engine: Any
+) -> Plan:
+    form = parse(fmt)
+    return plan(form, policy(form, rounding, overflow, nan, random_bits), codes, engine)
+
+
+def _plan(fmt: Any, rounding: Any, overflow: Any, nan: Any, bits: Any, codes: bool, engine: Any) -> Plan:
+    """The plan of a call. A numeric `nan` is a code before it is a key: 0.0, -0.0 and False are
+    one key to a dict."""
+    if nan is None and _is_plain(rounding) and _is_plain(overflow) and _is_plain(bits):
+        try:
+            return _cached_plan(fmt, rounding, overflow, None, bits, codes, engine)
+        except TypeError as error:
+            if "unhashable" not in str(error):
+                raise
+    form = parse(fmt)
+    return plan(form, policy(form, rounding, overflow, nan, bits), codes, engine)
+
+
+def _is_plain(option: Any) -> bool:
+    return option is None or type(option) in (str, int)
+
+
+_PLANS: dict[Any, Any] = {}
+
+
+def _small(x: Array, fmt: Any, rounding: Any, overflow: Any, nan: Any, engine: Any, out: Any) -> Any:
+    """The short way for a small float32 array and a plain mode; None where it does not serve."""
+    if nan is not None:
+        return None
+    try:
+        run = _PLANS[fmt, rounding, overflow, engine]
+    except (KeyError, TypeError):
+        run = _prepare(fmt, rounding, overflow, engine)
+    if run is None:
+        return None
+    if out is None:
+        out = np.empty(x.shape, _F4)
+    elif not (
+        type(out) is np.ndarray and out.dtype is _F4 and out.flags.carray and out.shape == x.shape
+        and not np.may_share_memory(x, out)
+    ):  # fmt: skip
+        return None
+    if x.ndim != 1:
+        run(x.reshape(-1), None, out.reshape(-1))
+    else:
+        run(x, None, out)
+    return out
+
+
+def _prepare(fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
+    """The loop of the short way, remembered; None where a call needs more than the loop."""
+    job = _plan(fmt, rounding, overflow, None, None, False, engine)
+    run = None
+    if not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, _F4):
+        loop = job.loop(32)
+        run = loop.run if loop else None
+    try:
+        if _is_plain(rounding) and _is_plain(overflow) and len(_PLANS) < 4096:
+            _PLANS[fmt, rounding, overflow, engine] = run
+    except TypeError:
+        pass
+    return run
+
+
+def _refuse_scaled(fmt: Any, **given: Any) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise TypeError(f"{name}= is for scaled formats; '{parse(fmt)}' is an element format")
+
+
+def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
+    if _is_torch(x):
+        return _convert_torch(x, job, seed, noise, dtype, out)
+    if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
+        return _convert_exact(x, job, seed, noise, dtype, out)
+    array = x if isinstance(x, np.ndarray) else np.asarray(x)
+    if array.dtype == object and isinstance(x, (list, tuple)):
+        raise TypeError("expected real numbers, got a list with other objects among them")
+    source = inputs.classify(array)
+    draws = _noise(job.policy, seed, noise, array.shape)
+    if job.codes:
+        result = _output(array, _code_dtype(job.fmt, dtype, out), out)
+    else:
+        wanted = _result_dtype(job.fmt, array.dtype, dtype, out)
+        if wanted == object:
+            return _fractions(source, job, draws)
+        result = _output(array, wanted, out)
+    execute(source, job, result, draws)
+    return result[()] if out is None and _is_scalar(x) else result
+
+
+def _is_scalar(x: Any) -> bool:
+    return isinstance(x, (Number, np.generic))
+
+
+def _is_big(x: Any) -> bool:
+    return type(x) is int and not -(1 << 63) <= x < 1 << 64
+
+
+def _is_torch(x: Any) -> bool:
+    torch = sys.modules.get("torch")  # never import it for the user
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
+    """A CPU tensor in, a CPU tensor out."""
+    torch = sys.modules["torch"]
+    if x.device.type != "cpu" or x.requires_grad:
+        why = "it requires grad" if x.requires_grad else f"it is on {x.device}"
+        raise TypeError(
+            f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
+        )
+    from .interop.torch import to_numpy
+
+    array, coded = to_numpy(x)
+    source = Input(array, coded)
+    draws = _noise(job.policy, seed, noise, array.shape)
+    if out is not None:
+        raise TypeError("out= takes NumPy arrays; leave it out for a torch tensor")
+    given = None if coded is not None else array.dtype
+    wanted = _code_dtype(job.fmt, dtype, None) if job.codes else _result_dtype(job.fmt, given, dtype, None)
+    result = np.empty(array.shape, wanted)
+    execute(source, job, result, draws)
+    return torch.from_numpy(result)
+
+
+def _convert_exact(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
+    """A scalar that no NumPy number holds: the reference engine decides."""
+    value = reference.exact(x)
+    draws = _noise(job.policy, seed, noise, ())
+    word = int(draws.take(0, 1)[0]) if draws else 0
+    code = reference.encode(value, job.fmt, job.policy, word)
+    if job.codes:
+        result: Any = _code_dtype(job.fmt, dtype, out).type(code)
+    elif (wanted := _result_dtype(job.fmt, None, dtype, out)) == object:
+        return job.fmt.value(code)
+    else:
+        nan = isinstance(value, float) and value != value
+        result = wanted.type(value_of(job.fmt, code, reference.is_negative(value), nan, job.policy))
+    if out is None:
+        return result
+    _check_out(out, (), result.dtype)[...] = result
+    return out
+
+
+def _noise(rule: Policy, seed: Any, noise: Any, shape: tuple[int, ...]) -> Noise | None:
+    if not rule.rounding.stochastic:
+        if noise is not None:
+            raise ValueError(f"noise= is for stochastic rounding, the mode is {rule.rounding.name}")
+        return None
+    if (seed is None) == (noise is None):
+        raise ValueError(f"rounding='{rule.rounding.name}' needs either seed= or noise=")
+    if noise is None:
+        return Noise(rule.random_bits, seed=seed)
+    words = np.asarray(noise)
+    if words.dtype.kind != "u" or words.dtype.itemsize != 4:
+        raise TypeError(f"noise= takes uint32 words, got {words.dtype}; shift r-bit words left by 32 - r")
+    if words.shape != shape:
+        raise ValueError(f"noise has shape {words.shape}, x has {shape}")
+    flat = np.ascontiguousarray(words, dtype=np.uint32).reshape(-1)
+    return Noise(rule.random_bits, given=inputs.writeable_alias(flat))
+
+
+def _holds(fmt: Format, dtype: np.dtype[Any]) -> bool:
+    """Whether a float dtype holds every value of a format; all have -0, infinities and NaN."""
+    return _holding(fmt, dtype.itemsize)
+
+
+@lru_cache(maxsize=1024)
+def _holding(fmt: Format, itemsize: int) -> bool:
+    fraction, emin, emax = _FLOATS[itemsize]
+    significant = fmt.boundary_bits - 1
+    return (
+        significant <= fraction + 1
+        and exponent(max(fmt.max, -fmt.min)) <= emax
+        and (fmt.smallest / Fraction(2) ** (emin - fraction)).denominator == 1
+    )
+
+
+def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any]:
+    if dtype is None and out is not None:
+        dtype = getattr(out, "dtype", None)
+    if dtype is not None:
+        return _wanted(fmt, dtype)
+    if given is not None and given.kind == "f" and given.itemsize in _FLOATS and _holds(fmt, given):
+        return np.dtype(given.newbyteorder("="))
+    return _F4 if _holds(fmt, _F4) else np.dtype(np.float64)
+
+
+def _wanted(fmt: Format, dtype: Any) -> np.dtype[Any]:
+    """A dtype asked for; whether it can serve is decided by the format, never by the data."""
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise TypeError(f"dtype= takes float16, float32, float64 or object, got {dtype!r}") from None
+    if wanted == object:
+        return wanted
+    if wanted.kind != "f" or wanted.itemsize not in _FLOATS:
+        raise TypeError(
+            f"values come as float16, float32, float64 or object, not {wanted}; encode gives codes"
+        )
+    if not _holds(fmt, wanted):
+        raise ValueError(f"{wanted} does not hold every value of '{fmt}'; leave dtype= out")
+    return wanted
+
+
+def _code_dtype(fmt: Format, dtype: Any, out: Any) -> np.dtype[Any]:
+    own = np.dtype(f"u{fmt.code_bits // 8}")
+    asked = dtype if dtype is not None else getattr(out, "dtype", own)
+    wanted = np.dtype(asked)
+    if wanted.kind != "u" or wanted.itemsize < own.itemsize:
+        raise TypeError(f"codes of '{fmt}' are {own}, got dtype {wanted}")
+    return wanted
+
+
+def _output(x: Array, dtype: np.dtype[Any], out: Any) -> Array:
+    return np.empty(x.shape, dtype) if out is None else _check_out(out, x.shape, dtype)
+
+
+def _check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out= takes an ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, the result has {shape}")
+    if out.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+        raise TypeError(f"out has dtype {out.dtype}, the result has {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    return out
+
+
+def _fractions(source: Input, job: Plan, draws: Noise | None) -> Array:
+    coder = plan(job.fmt, job.policy, True, job.asked)
+    codes = np.empty(source.array.shape, f"u{job.fmt.code_bits // 8}")
+    execute(source, coder, codes, draws)
+    return _exact_values(codes, job.fmt)
+
+
+def _exact_values(codes: Array, fmt: Format) -> Array:
+    result = np.empty(codes.shape, object)
+    result.reshape(-1)[:] = [fmt.value(int(c)) for c in codes.reshape(-1)]
+    return result
+
+
+def _integers(codes: Any, fmt: Format) -> Array:
+    given = np.asarray(codes)
+    if given.size == 0:
+        return given.astype(np.uint8)
+    if given.dtype == object and all(isinstance(c, int) for c in given.reshape(-1)):
+        raise _no_such_code(fmt, given, max(given.reshape(-1), key=abs))
+    return given
+
+
+def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array:
+    _check_codes(codes, fmt)
+    if dtype == object:
+        return _exact_values(codes, fmt)
+    result = _output(codes, dtype, out)
+    job = decoding_plan(fmt)
+    narrow = np.float32 if _holds(fmt, _F4) else np.float64
+    whole = codes.flags.carray and codes.dtype.isnative and result.flags.carray and result.dtype.isnative
+    if whole and result.dtype.itemsize >= np.dtype(narrow).itemsize and codes.size:
+        decode_into(codes.reshape(-1), job, result.reshape(-1))
+        return result
+    start, flat = 0, result.flat
+    for chunk in number_chunks(Input(codes)):
+        values = np.empty(chunk.shape, narrow)
+        decode_into(chunk, job, values)
+        flat[start : start + chunk.size] = values
+        start += chunk.size
+    return result
+
+
+def _check_codes(codes: Array, fmt: Format) -> None:
+    top = (1 << fmt.bits) - 1
+    if not codes.size or (codes.dtype.kind == "u" and np.iinfo(codes.dtype).max <= top):
+        return
+    largest, least = int(codes.max()), int(codes.min())
+    if largest > top or least < 0:
+        raise _no_such_code(fmt, codes, largest if largest > top else least)
+
+
+def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
+    top = (1 << fmt.bits) - 1
+    bad = [c > top or c < 0 for c in codes.reshape(-1)]
+    first = tuple(int(i) for i in np.unravel_index(bad.index(True), codes.shape)) if codes.ndim else ()
+    return RangeError(
+        f"decode from '{fmt}': codes are 0 to {top}, got {code}"
+        + (f"; {sum(bad)} of {codes.size}, first at {first[0] if len(first) == 1 else first}" if first else ""),
+        sum(bad), codes.size, first,
+    )  # fmt: skip
+
+
+__all__ = ["SpecError", "cast", "decode", "encode"]

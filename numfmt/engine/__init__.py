@@ -1,0 +1,1 @@
+"""Array work for one format: plans (which engine, which loop), chunks, threads."""

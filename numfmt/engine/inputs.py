@@ -1,0 +1,93 @@
+"""Any array as the loops can take it: plain numbers, or codes of a format that NumPy cannot compute with."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import SpecError
+from ..format import Format
+from ..registry import parse
+
+
+class Input(NamedTuple):
+    """An array; with `coded`, its elements are codes of that format (float16, ml_dtypes)."""
+
+    array: np.ndarray[Any, Any]
+    coded: Format | None = None
+
+
+_LOADED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())  # in a loop's own load
+_EXACT_IN_FLOAT32 = frozenset("f4 i1 i2 u1 u2 b1".split())
+
+
+def classify(x: np.ndarray[Any, Any]) -> Input:
+    """How the elements of `x` are read; `TypeError` for what is no real number."""
+    kind = x.dtype.kind
+    if kind in "fiub" and x.dtype.itemsize <= 8:
+        if x.dtype.itemsize == 2 and kind == "f":
+            return Input(x.view(x.dtype.str.replace("f", "u")), parse("f16"))
+        return Input(x)
+    if kind == "f":
+        return Input(x)
+    if kind in "VEe" and x.dtype.names is None:
+        return _ml_dtypes(x)
+    raise TypeError(
+        f"expected real numbers, got an array of dtype {x.dtype}"
+        + (": cast x.real and x.imag on their own" if kind == "c" else "")
+        + (": numfmt rounds numbers, convert it first" if kind in "OSUmM" else "")
+    )
+
+
+def _ml_dtypes(x: np.ndarray[Any, Any]) -> Input:
+    name = x.dtype.name
+    if name.startswith(("int", "uint")):
+        return Input(x.astype(np.int8))
+    try:
+        fmt = parse(name)
+    except SpecError:
+        raise TypeError(f"expected real numbers, got an array of dtype {x.dtype}") from None
+    return Input(x.view(f"u{x.dtype.itemsize}"), fmt)
+
+
+def dtype_of(source: Input) -> np.dtype[Any]:
+    """The dtype of the elements once they are numbers."""
+    if source.coded is not None:
+        return np.dtype(np.float32)
+    return source.array.dtype.newbyteorder("=")
+
+
+def width_of(dtype: np.dtype[Any]) -> int:
+    """The narrowest loop that reads this dtype exactly (64-bit integers: rounded to odd)."""
+    return 32 if dtype.str[1:] in _EXACT_IN_FLOAT32 else 64
+
+
+def is_loadable(x: np.ndarray[Any, Any]) -> bool:
+    """Whether a loop can run over the whole array as it lies in memory."""
+    return x.dtype.isnative and x.dtype.str[1:] in _LOADED and x.flags.c_contiguous and x.flags.aligned
+
+
+def writeable_alias(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same memory without the read-only mark, for which a loop would be compiled anew."""
+    if x.flags.writeable or not x.size:
+        return x
+
+    class Alias:
+        __array_interface__ = {**x.__array_interface__, "data": (x.ctypes.data, False)}
+        keep = x
+
+    return np.asarray(Alias())
+
+
+def odd_float64(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """longdouble to float64, rounded to odd: no later rounding to at most 51 bits can tell."""
+    with np.errstate(over="ignore", under="ignore"):
+        near = x.astype(np.float64)
+        wide = near.astype(x.dtype)
+    inexact = np.isfinite(x) & (wide != x)
+    past = inexact & (np.abs(wide) > np.abs(x))
+    near[past] = np.nextafter(near[past], 0.0)
+    bits = near.view(np.int64)
+    bits[inexact] |= 1
+    return near

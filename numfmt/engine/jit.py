@@ -1,0 +1,77 @@
+"""The compiled loops, imported late, with a disk cache that knows when it is stale."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+
+_KERNELS = Path(__file__).parent.parent / "kernels"
+
+
+@cache
+def loops() -> ModuleType | None:
+    """The compiled loops, or None where numba cannot be imported."""
+    try:
+        from numba.core import config
+    except ImportError:
+        return None
+    # numba reads CACHE_DIR while it decorates; the user's setting is left as found
+    found = config.CACHE_DIR
+    try:
+        config.CACHE_DIR = str(cache_folder())
+        from ..kernels import compiled
+    finally:
+        config.CACHE_DIR = found
+    return compiled
+
+
+def cache_folder() -> Path:
+    """The first of the possible folders that can be written, named by the sources' hash.
+
+    `$NUMFMT_CACHE_DIR`, the package's own `__pycache__`, the user's cache, a private temporary.
+    """
+    name = f"numfmt-{source_hash()}"
+    for parent in _candidates():
+        folder = parent / name
+        if _is_ours_and_writable(folder):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="numfmt-"))
+
+
+def source_hash() -> str:
+    """A change in any file of kernels makes a new folder: numba looks at one file alone."""
+    digest = hashlib.sha256()
+    for path in sorted(_KERNELS.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _candidates() -> Iterator[Path]:
+    given = os.environ.get("NUMFMT_CACHE_DIR")
+    if given:
+        yield Path(given)
+    yield _KERNELS / "__pycache__"
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    yield Path(home) / "numfmt"
+    yield Path(tempfile.gettempdir()) / f"numfmt-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+
+
+def _is_ours_and_writable(folder: Path) -> bool:
+    """numba unpickles what it finds: nobody else may own the folder or write to it."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        state = folder.stat()
+        if hasattr(os, "getuid") and state.st_uid != os.getuid():
+            return False
+        if state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            return False
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False

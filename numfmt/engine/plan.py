@@ -1,0 +1,118 @@
+"""What will run for a format, a policy and an engine: loops by width, decided once and cached."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from types import ModuleType
+from typing import Any, NamedTuple
+
+from ..cuts import WIDEST
+from ..errors import choose
+from ..format import Format
+from ..kernels.parameters import Rounding
+from ..reference import Policy
+from ..registry import LOWERINGS
+from . import arrays, jit
+
+ENGINES = ("reference", "numpy", "kernel")
+
+
+class Loop(NamedTuple):
+    """One loop with its parameters. `run(x, noise, out)` returns whether some value may be one
+    that the policy refuses."""
+
+    run: Callable[[Any, Any, Any], bool]
+    in_place: Callable[[Any], bool] | None
+    cost: float  # ns an element, roughly: to decide whether threads pay
+
+
+_COST = {"even": 0.2, "directed": 0.4, "stochastic": 0.5}
+
+
+class Plan:
+    """Casting (`codes=False`) or encoding to one format under one policy."""
+
+    def __init__(self, fmt: Format, policy: Policy, codes: bool, engine: str | None) -> None:
+        self.fmt, self.policy, self.codes = fmt, policy, codes
+        self.asked = None if engine is None else choose("engine", engine, ENGINES)
+        self._loops: dict[int, Loop | None] = {}
+
+    @cached_property
+    def module(self) -> ModuleType:
+        """The loops: compiled ones where they may be and can be had."""
+        if self.asked == "numpy":
+            return arrays
+        compiled = jit.loops()
+        if compiled is None:
+            if self.asked == "kernel":
+                raise ImportError("engine='kernel' needs numba, which cannot be imported")
+            return arrays
+        return compiled
+
+    @cached_property
+    def guarded(self) -> bool:
+        """Whether some values are refused."""
+        return self.policy.nan_code == -1 or self.policy.overflow == "raise"
+
+    def loop(self, width: int) -> Loop | None:
+        """The loop of this width, None where none is exact."""
+        if width not in self._loops:
+            self._loops[width] = self._make(width)
+        return self._loops[width]
+
+    def _make(self, width: int) -> Loop | None:
+        lowering = LOWERINGS.get(type(self.fmt))
+        variant = self.policy.rounding.stochastic
+        if self.asked == "reference" or lowering is None or variant not in ("", "a"):
+            return None
+        lowered = lowering.rounding(self.fmt, self.policy, width, self.codes)
+        return None if lowered is None else self._bind(*lowered)
+
+    def _bind(self, kind: str, parameters: Any) -> Loop:
+        prefix = "code" if self.codes else "value"
+        loop = getattr(self.module, f"{prefix}_{kind}")
+        in_place = getattr(self.module, f"{prefix}_{kind}_in_place", None)
+        guard, p = self._guard(parameters), parameters
+        if kind == "stochastic":
+            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, None, _COST[kind])
+        once = None if in_place is None else lambda x: in_place(x, p) >= guard
+        return Loop(lambda x, n, out: loop(x, out, p) >= guard, once, _COST[kind])
+
+    def _guard(self, p: Any) -> Any:
+        """The least magnitude word that needs a closer look."""
+        q = Rounding(*p)
+        if self.policy.overflow == "raise":
+            return q.max_pos + q.one if self.fmt.signed else q.zero
+        return q.inf + q.one if self.guarded else ~q.zero
+
+    @cached_property
+    def searchable(self) -> bool:
+        """Whether cut points serve where no loop does."""
+        deterministic = not self.policy.rounding.stochastic
+        return deterministic and self.fmt.bits <= WIDEST and self.asked != "reference"
+
+
+@lru_cache(maxsize=512)
+def plan(fmt: Format, policy: Policy, codes: bool, engine: str | None) -> Plan:
+    return Plan(fmt, policy, codes, engine)
+
+
+class DecodingPlan:
+    """Reading the codes of one format."""
+
+    def __init__(self, fmt: Format, engine: str | None = None) -> None:
+        self.fmt = fmt
+        self.module: ModuleType = jit.loops() or arrays
+        self._parameters: dict[int, Any] = {}
+
+    def parameters(self, width: int) -> Any:
+        if width not in self._parameters:
+            lowering = LOWERINGS.get(type(self.fmt))
+            self._parameters[width] = lowering and lowering.decoding(self.fmt, width)
+        return self._parameters[width]
+
+
+@lru_cache(maxsize=256)
+def decoding_plan(fmt: Format) -> DecodingPlan:
+    return DecodingPlan(fmt)

@@ -1,0 +1,48 @@
+"""Threads over kernels that let go of the interpreter lock."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+from typing import Any
+
+_lock = Lock()
+_pool: ThreadPoolExecutor | None = None
+_size = 0
+
+
+def thread_limit() -> int:
+    """`$NUMFMT_NUM_THREADS`, else the processors this process may use."""
+    given = os.environ.get("NUMFMT_NUM_THREADS", "")
+    if given:
+        if not given.isdigit() or int(given) < 1:
+            raise ValueError(f"NUMFMT_NUM_THREADS must be a positive integer, got {given!r}")
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def run(task: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
+    """`[task(part) for part in parts]`, the first part in this thread, the rest in the pool."""
+    first, *rest = parts
+    futures = [_executor(len(rest)).submit(task, part) for part in rest] if rest else []
+    return [task(first), *(future.result() for future in futures)]
+
+
+def _executor(workers: int) -> ThreadPoolExecutor:
+    global _pool, _size
+    with _lock:
+        if _pool is None or _size < workers:
+            _pool, _size = ThreadPoolExecutor(workers, thread_name_prefix="numfmt"), workers
+        return _pool
+
+
+def _forget() -> None:
+    """In a forked child the threads are gone and the lock may be held for ever."""
+    global _lock, _pool, _size
+    _lock, _pool, _size = Lock(), None, 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

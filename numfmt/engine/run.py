@@ -1,0 +1,358 @@
+"""Carrying out a plan on an array: whole where it lies well, else chunk by chunk; threads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .. import cuts, reference
+from ..errors import RangeError
+from ..format import Format
+from ..noise import BLOCK, key
+from ..reference import Policy, is_negative
+from ..registry import parse
+from . import arrays, inputs, pool
+from .inputs import Input
+from .plan import DecodingPlan, Loop, Plan, decoding_plan, plan
+
+Array = np.ndarray[Any, Any]
+CHUNK = 1 << 16  # elements; their scratch stays in the second-level cache
+NOISE_CHUNK = 1 << 15
+WORTH_A_THREAD = 5e5  # ns: below it a second thread costs more than it brings
+
+
+class Noise:
+    """The random words of stochastic rounding: drawn from a seed, or given."""
+
+    def __init__(self, bits: int, seed: int | None = None, given: Array | None = None) -> None:
+        self.key = (0, 0) if seed is None else key(seed)
+        self.given = given
+        self.mask = np.uint32(0xFFFFFFFF << (32 - bits) & 0xFFFFFFFF)
+
+    def take(self, start: int, count: int) -> Array:
+        """Words `start ... start + count - 1` (C order), the unused low bits cleared."""
+        if self.given is not None:
+            words = self.given[start : start + count]
+        else:
+            words = self._draw(start, count)
+        return words if self.mask == 0xFFFFFFFF else words & self.mask
+
+    def _draw(self, start: int, count: int) -> Array:
+        first = start // BLOCK
+        words = np.empty(-(-(start + count) // BLOCK - first) * BLOCK, np.uint32)
+        parameters = np.array([*self.key, 0, 0, first], np.uint64)
+        _module().fill_noise(words, parameters)
+        return words[start - first * BLOCK :][:count]
+
+
+def _module() -> Any:
+    from . import jit
+
+    return jit.loops() or arrays
+
+
+def execute(source: Input, job: Plan, out: Array, noise: Noise | None) -> None:
+    """Fill `out`: codes, or values in a float dtype that holds them."""
+    if not out.size:
+        return
+    same = _same_place(source.array, out)
+    if not same and np.may_share_memory(source.array, out):
+        source = source._replace(array=source.array.copy())
+    if same and job.guarded:
+        refuse(source, job, noise)
+    loop = _loop(source, job, out)
+    if loop and _direct_serves(source, out, same, loop):
+        suspicious = _direct(source.array.reshape(-1), out.reshape(-1), loop, noise, same)
+    else:
+        work = _worker(source, job, out, loop)
+        suspicious = _in_chunks(source.array, out, work, noise, same)
+    if suspicious and job.guarded:
+        refuse(source, job, noise)
+
+
+def _same_place(x: Array, out: Array) -> bool:
+    """Exactly the same elements: each is read before it is written."""
+    return (
+        x.ctypes.data == out.ctypes.data
+        and x.strides == out.strides
+        and x.itemsize == out.itemsize
+    )
+
+
+def _loop(source: Input, job: Plan, out: Array) -> Loop | None:
+    """The narrowest exact loop, None where the engine or the format has none."""
+    dtype = inputs.dtype_of(source)
+    if dtype.str[1:] in ("i8", "u8") or dtype.itemsize > 8:
+        if not _odd_is_exact(job):
+            return None
+    width = inputs.width_of(dtype)
+    if not job.codes and out.dtype.itemsize == 8:
+        width = 64
+    return job.loop(width) or job.loop(64)
+
+
+def _odd_is_exact(job: Plan) -> bool:
+    """Whether no boundary can tell an input from the same rounded to odd in float64."""
+    spare = 32 if job.policy.rounding.stochastic else 0
+    return job.fmt.boundary_bits + spare <= 52
+
+
+def _direct_serves(source: Input, out: Array, same: bool, loop: Loop) -> bool:
+    return (
+        source.coded is None
+        and inputs.is_loadable(source.array)
+        and out.flags.carray
+        and out.dtype.isnative
+        and out.dtype != np.float16
+        and (not same or loop.in_place is not None)
+    )
+
+
+def _direct(x: Array, out: Array, loop: Loop, noise: Noise | None, same: bool) -> bool:
+    x = inputs.writeable_alias(x)
+    cost = loop.cost if noise is None else 0.7
+    limit = pool.thread_limit() if x.size * cost > WORTH_A_THREAD else 1
+    parts = _parts(x.size, limit)
+    if same and loop.in_place is not None:
+        once = loop.in_place
+        return any(pool.run(lambda part: once(x[part]), parts))
+    if noise is None:
+        return any(pool.run(lambda part: loop.run(x[part], None, out[part]), parts))
+    drawn = noise
+    return any(pool.run(lambda part: _with_noise(x, out, loop, drawn, part), parts))
+
+
+def _parts(n: int, count: int) -> list[slice]:
+    """Near-equal parts, cut at whole blocks of noise."""
+    size = max(-(-n // count // BLOCK) * BLOCK, BLOCK)
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def _with_noise(x: Array, out: Array, loop: Loop, noise: Noise, part: slice) -> bool:
+    if noise.given is not None and noise.mask == 0xFFFFFFFF:
+        return loop.run(x[part], noise.given[part], out[part])
+    suspicious = False
+    for start in range(part.start, part.stop, NOISE_CHUNK):
+        stop = min(start + NOISE_CHUNK, part.stop)
+        words = noise.take(start, stop - start)
+        suspicious |= loop.run(x[start:stop], words, out[start:stop])
+    return suspicious
+
+
+Worker = Callable[[Array, Array | None, Array], bool]
+
+
+def _in_chunks(x: Array, out: Array, work: Worker, noise: Noise | None, same: bool) -> bool:
+    """Contiguous native chunks in C order, whatever the layout of the two arrays."""
+    suspicious, start = False, 0
+    target = out.view(np.uint16) if out.dtype == np.float16 else out
+    with _chunks(x, target, written=1) as chunks:
+        for a, b in chunks:
+            words = None if noise is None else noise.take(start, a.size)
+            result = np.empty_like(b) if same else b
+            suspicious |= work(a, words, result)
+            if same:
+                b[...] = result
+            start += a.size
+    return suspicious
+
+
+def _chunks(*operands: Array, written: int) -> Any:
+    """An iterator over chunks of all operands side by side; the last `written` are written."""
+    reading = len(operands) - written
+    flags = [["readonly"]] * reading + [["writeonly"]] * written
+    return np.nditer(
+        list(operands),
+        flags=["external_loop", "buffered", "zerosize_ok"],
+        op_flags=[[*mode, "contig", "aligned"] for mode in flags],
+        op_dtypes=[a.dtype.newbyteorder("=") for a in operands],
+        order="C",
+        casting="equiv",
+        buffersize=CHUNK,
+    )
+
+
+def _worker(source: Input, job: Plan, out: Array, loop: Loop | None) -> Worker:
+    """What is done to one chunk: read coded input, round, store float16."""
+    work = _rounder(job, loop)
+    if out.dtype == np.float16:
+        work = _storing_float16(work)
+    if source.coded is not None:
+        work = _reading_codes(work, source.coded)
+    elif source.array.dtype.kind == "f" and source.array.dtype.itemsize > 8 and loop:
+        work = _narrowing(work)
+    return work
+
+
+def _rounder(job: Plan, loop: Loop | None) -> Worker:
+    if loop:
+        return lambda x, n, out: loop.run(inputs.writeable_alias(x), n, out)
+    if job.searchable:
+        return lambda x, n, out: _search(x, job, out)
+    return lambda x, n, out: _exactly(x, n, job, out)
+
+
+def _storing_float16(work: Worker) -> Worker:
+    """The chunk of `out` holds the bits of float16; all values are float16's."""
+    f16 = parse("f16")
+    store = plan(f16, reference.policy(f16), True, None).loop(32)
+    assert store is not None
+
+    def run(x: Array, n: Array | None, out: Array) -> bool:
+        values = np.empty(out.shape, np.float32)
+        suspicious = work(x, n, values)
+        store.run(values, None, out)
+        return suspicious
+
+    return run
+
+
+def _narrowing(work: Worker) -> Worker:
+    return lambda x, n, out: work(inputs.odd_float64(x), n, out)
+
+
+def _reading_codes(work: Worker, fmt: Format) -> Worker:
+    def run(x: Array, n: Array | None, out: Array) -> bool:
+        values = np.empty(x.shape, np.float32)
+        decode_into(x, decoding_plan(fmt), values)
+        return work(values, n, out)
+
+    return run
+
+
+def _search(x: Array, job: Plan, out: Array) -> bool:
+    if x.dtype.itemsize > 8:
+        x = inputs.odd_float64(x)
+    wide = np.asarray(arrays.load(x, np.uint64(0)))
+    codes = cuts.search(wide, job.fmt, job.policy)
+    bad = codes < 0
+    codes[bad] = 0
+    _deliver(codes, wide, job, out)
+    return bool(bad.any())
+
+
+def _exactly(x: Array, noise: Array | None, job: Plan, out: Array) -> bool:
+    """The reference, element by element."""
+    draws = [0] * x.size if noise is None else noise.tolist()
+    items = list(x) if x.dtype.itemsize > 8 else x.tolist()
+    codes = reference.encode_all(items, job.fmt, job.policy, draws)
+    if job.codes:
+        out[...] = np.array([c for c in codes], dtype=out.dtype)
+    else:
+        negative = [is_negative(reference.exact(v)) for v in items]
+        nans = [isinstance(v, float) and math.isnan(v) for v in items]
+        out[...] = [
+            value_of(job.fmt, c, m, n, job.policy)
+            for c, m, n in zip(codes, negative, nans, strict=True)
+        ]
+    return False
+
+
+def value_of(fmt: Format, code: int, negative: bool, was_nan: bool, policy: Policy) -> float:
+    """The value of a rounded result: NaN has the sign of x where x was NaN or can be negative."""
+    value = fmt.value(code)
+    if not (isinstance(value, float) and math.isnan(value)):
+        return float(value)
+    signed = fmt.signed or (was_nan and policy.nan_code is None)
+    return math.copysign(math.nan, -1 if signed and negative else 1)
+
+
+@lru_cache(maxsize=64)
+def _table(fmt: Format) -> Array:
+    return np.array([float(fmt.value(code)) for code in fmt.codes()])
+
+
+def _deliver(codes: Array, x: Array, job: Plan, out: Array) -> None:
+    if job.codes:
+        out[...] = codes
+        return
+    values = _table(job.fmt)[codes]
+    nan = np.isnan(values)
+    if nan.any():
+        signed = nan & (job.fmt.signed | (np.isnan(x) & (job.policy.nan_code is None)))
+        values[nan] = math.nan
+        values[signed] = np.copysign(math.nan, x[signed])
+    out[...] = values
+
+
+def refuse(source: Input, job: Plan, noise: Noise | None) -> None:
+    """Raise `RangeError` if the policy refuses some value: how many there are and the first."""
+    count, first, start, example = 0, -1, 0, 0.0
+    for x in number_chunks(source):
+        bad = _offenders(x, job, noise, start)
+        if bad.any() and first < 0:
+            first = start + int(np.argmax(bad))
+            example = float(x[np.argmax(bad)])
+        count += int(bad.sum())
+        start += x.size
+    if count:
+        _raise(job, count, source.array, first, example)
+
+
+def number_chunks(source: Input) -> Iterator[Array]:
+    """The elements in C order, as contiguous native numbers, a chunk at a time."""
+    if not source.array.size:
+        return
+    with _chunks(source.array, written=0) as chunks:
+        for x in chunks:
+            if source.coded is None:
+                yield x
+            else:
+                values = np.empty(x.shape, np.float32)
+                decode_into(x, decoding_plan(source.coded), values)
+                yield values
+
+
+def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
+    fmt, policy = job.fmt, job.policy
+    bad = np.isnan(x) if policy.nan_code == -1 else np.zeros(x.shape, bool)
+    if policy.overflow != "raise":
+        return bad
+    low, high = float(fmt.min), float(fmt.max)
+    near = ~np.isnan(x) & ((x > high) | (x < low) | (x == 0 if fmt.zero() is None else False))
+    draws = noise.take(start, x.size) if noise else np.zeros(x.size, np.uint32)
+    for i in np.flatnonzero(near):
+        bad[i] = _is_refused(x[i], fmt, policy, int(draws[i]))
+    return bad
+
+
+def _is_refused(x: Any, fmt: Format, policy: Policy, noise: int) -> bool:
+    try:
+        reference.encode(reference.exact(x), fmt, policy, noise)
+    except RangeError:
+        return True
+    return False
+
+
+def _raise(job: Plan, count: int, x: Array, first: int, example: float) -> None:
+    index = tuple(int(i) for i in np.unravel_index(first, x.shape)) if x.ndim else ()
+    at = f"; first at {index[0] if len(index) == 1 else index}" if index else ""
+    verb = "encode" if job.codes else "cast"
+    if math.isnan(example):
+        what, cure = "NaN, the format has none", "nan= says what to put: a number, 'max' or 'min'"
+    else:
+        what = f"out of its range, {float(job.fmt.min):g} to {float(job.fmt.max):g}"
+        cure = "overflow='saturate' takes the nearest value"
+    of = f"{count} of {x.size} values {'is' if count == 1 else 'are'}"
+    raise RangeError(f"{verb} to '{job.fmt}': {of} {what}{at}. {cure}", count, x.size, index)
+
+
+def decode_into(codes: Array, job: DecodingPlan, out: Array) -> int:
+    """Values of contiguous codes into a contiguous float32 or float64 array; the largest code."""
+    width = 32 if out.dtype.itemsize == 4 and codes.dtype.itemsize <= 4 else 64
+    for w in (width, 64):
+        parameters = job.parameters(w)
+        if parameters is not None:
+            return int(job.module.decode_codes(inputs.writeable_alias(codes), out, parameters))
+    return _decode_exactly(codes, job.fmt, out)
+
+
+def _decode_exactly(codes: Array, fmt: Format, out: Array) -> int:
+    top = (1 << fmt.bits) - 1
+    values = [float(fmt.value(min(int(c) % (1 << 64), top))) for c in codes]
+    out[...] = values
+    return max(int(c) % (1 << 64) for c in codes)

@@ -1,0 +1,173 @@
+"""The contract of a format: an ordered finite set of values, with one code each."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+
+Value = Fraction | float  # float only for -0.0, inf, -inf and nan
+
+
+class Format(ABC):
+    """An element format. A family says what each code means; all else follows from that.
+
+    Finite values are numbered by `rank`, in order, -0 before +0; `span` holds the first and the
+    last rank. A format knows no modes, no arrays, no kernels.
+    """
+
+    bits: int
+    signed: bool
+    default_overflow = "saturate"
+    ties_away = False  # nearest_even sends every tie away from zero (no even significands)
+    rejects_negatives = False  # x < 0 is not rounded: it gives the special
+    boundary_bits = 64  # significant bits of a boundary between two values, at most
+    edge_is_odd = (True, True)  # does to_odd stay at the last value? (above, below)
+
+    @abstractmethod
+    def value(self, code: int) -> Value:
+        """The exact value of a code: the definition of the format."""
+
+    @property
+    @abstractmethod
+    def span(self) -> tuple[int, int]:
+        """First and last rank of the finite values."""
+
+    @abstractmethod
+    def code_at(self, rank: int) -> int:
+        """The code of the value of that rank."""
+
+    @abstractmethod
+    def rank(self, code: int) -> int:
+        """The rank of a finite code; the inverse of `code_at`."""
+
+    @property
+    def step(self) -> Fraction | None:
+        """Spacing of the grid continued past the last value; None: it ends there."""
+        return None
+
+    def infinity(self, negative: bool = False) -> int | None:
+        """The code of that infinity, None where there is none."""
+        return None
+
+    def nan(self, negative: bool = False) -> int | None:
+        """The canonical NaN code of that sign, None where there is none."""
+        return None
+
+    def zero(self, negative: bool = False) -> int | None:
+        """The code of that zero; +0 where -0 does not exist, None without a zero."""
+        return next((c for c in self._zeros if c is not None), None)
+
+    def special(self, negative: bool = False) -> int:
+        """What lies past the last value: infinity, else NaN, else the last value."""
+        for code in (self.infinity(negative), self.nan(negative)):
+            if code is not None:
+                return code
+        return self.edge(negative)
+
+    def at(self, rank: int) -> Fraction:
+        """The value of a rank; both zeros are 0."""
+        return Fraction(self.value(self.code_at(rank)))
+
+    def split(self, rank: int) -> Fraction:
+        """The boundary between the values of `rank` and `rank + 1`."""
+        return (self.at(rank) + self.at(rank + 1)) / 2
+
+    def edge(self, negative: bool = False) -> int:
+        """The code of the last value on that side."""
+        return self.code_at(self.span[0 if negative else 1])
+
+    def is_odd(self, code: int) -> bool:
+        return bool(code & 1)
+
+    @property
+    def fields(self) -> tuple[tuple[str, int], ...]:
+        """Bit fields, highest first, as (name, bits)."""
+        return (("code", self.bits),)
+
+    @cached_property
+    def code_bits(self) -> int:
+        """Bits of the narrowest unsigned NumPy integer that holds a code."""
+        return max(8, 1 << (self.bits - 1).bit_length())
+
+    @cached_property
+    def max(self) -> Fraction:
+        return self.at(self.span[1])
+
+    @cached_property
+    def min(self) -> Fraction:
+        return self.at(self.span[0])
+
+    @cached_property
+    def smallest(self) -> Fraction:
+        """The smallest positive value."""
+        return self.at(self._first_positive)
+
+    @cached_property
+    def min_normal(self) -> Fraction:
+        """The smallest positive value of full precision."""
+        return self.smallest
+
+    @cached_property
+    def eps(self) -> Fraction | None:
+        """Distance from 1 to the next value above; None where 1 is no value below the last."""
+        low, high = self.span
+        rank = floor_rank(self, Fraction(1), low, high)
+        return None if rank == high or self.at(rank) != 1 else self.at(rank + 1) - 1
+
+    @cached_property
+    def _zeros(self) -> tuple[int | None, int | None]:
+        """Codes of +0 and -0."""
+        low, high = self.span
+        if not self.at(low) <= 0 <= self.at(high):
+            return None, None
+        rank = floor_rank(self, Fraction(0), low, high)
+        below = rank - 1
+        pair = below >= low and self.at(below) == 0
+        return self.code_at(rank), self.code_at(below) if pair else None
+
+    @cached_property
+    def _first_positive(self) -> int:
+        low, high = self.span
+        return low if self.at(low) > 0 else floor_rank(self, Fraction(0), low, high) + 1
+
+    def values(self) -> Iterator[tuple[int, Fraction]]:
+        """(code, value) of every finite value, in order."""
+        for rank in range(self.span[0], self.span[1] + 1):
+            code = self.code_at(rank)
+            yield code, Fraction(self.value(code))
+
+    def codes(self) -> range:
+        return range(1 << self.bits)
+
+    def __repr__(self) -> str:
+        low, high = float(self.smallest), float(self.max)
+        specials = "".join(
+            f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code
+        )
+        return f"<{self}: {self.bits} bits, {low:.6g} to {high:.6g}{specials}>"
+
+    def _repr_html_(self) -> str:
+        from .picture import format_html
+
+        return format_html(self)
+
+
+def floor_rank(fmt: Format, x: Fraction, low: int, high: int) -> int:
+    """The greatest rank in low ... high whose value is at most `x`; value(low) <= x is known."""
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fmt.at(middle) <= x else (low, middle - 1)
+    return low
+
+
+def exponent(x: Fraction) -> int:
+    """floor(log2(x)) of a positive x, exactly."""
+    e = x.numerator.bit_length() - x.denominator.bit_length()
+    return e if x >= Fraction(2) ** e else e - 1
+
+
+def is_special(value: Value) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)

@@ -1,0 +1,151 @@
+"""The loops, compiled. This module alone imports numba; `engine.jit` imports it, late.
+
+NumPy's integer ufuncs keep the width of their operands in numba too (its operators would widen a
+uint32 to 64 bits); what is left of `words` gets its instructions here. The formulas of `floats`
+are inlined into the loops. Never fastmath, never `parallel=True`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+from numba.extending import intrinsic, overload, register_jitable
+from numba.np.unsafe.ndarray import to_fixed_tuple
+
+from . import floats, philox, words
+from .parameters import Decoding, Rounding
+
+_FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
+_BITCAST = _FLOAT | {real: word for word, real in _FLOAT.items()}
+_TINY, _QUANTUM = np.float64(2.0**-126), np.float64(2.0**-149)  # float32's subnormals
+_SIGN = np.uint32(0x80000000)
+_MAGNITUDE = np.uint32(0x7FFFFFFF)
+
+
+@intrinsic
+def _bitcast(typing: Any, x: Any) -> Any:
+    result = _BITCAST[x]
+    return result(x), lambda context, builder, signature, args: builder.bitcast(
+        args[0], context.get_value_type(result)
+    )
+
+
+@intrinsic
+def _select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
+    return yes(types.boolean, yes, yes), lambda context, builder, signature, args: builder.select(
+        *args
+    )
+
+
+@intrinsic
+def _convert(typing: Any, x: Any, to: Any) -> Any:
+    return to(x, to), lambda context, builder, signature, args: context.cast(
+        builder, args[0], x, to
+    )
+
+
+@register_jitable
+def _widen(x: Any) -> Any:
+    """float32 to float64 through the bits: exact even where the CPU reads subnormals as zero."""
+    b = _bitcast(x)
+    a = np.bitwise_and(b, _MAGNITUDE)
+    small = np.float64(np.int32(a)) * _QUANTUM
+    small = _select(b > _MAGNITUDE, -small, small)
+    return _select(a < np.uint32(0x00800000), small, np.float64(x))
+
+
+@register_jitable
+def _narrow(x: Any) -> Any:
+    """float64 to float32 where that is exact, even where the CPU flushes subnormals."""
+    size = abs(x)
+    small = np.uint32(np.int64(_select(size < _TINY, size, 0.0) / _QUANTUM))
+    small = np.bitwise_or(small, _select(x < 0.0, _SIGN, np.uint32(0)))
+    tiny = _select(x != 0.0, size < _TINY, False)
+    return _bitcast(_select(tiny, small, _bitcast(np.float32(x))))
+
+
+@register_jitable
+def _odd_integer(x: Any) -> Any:
+    """`words.odd_integer` for one number."""
+    negative = x < 0
+    size = np.uint64(x)
+    size = _select(negative, np.subtract(np.uint64(0), size), size)
+    kept = np.bitwise_and(size, words.LOW_CLEARED)
+    sticky = _select(np.bitwise_and(size, words.LOW) != 0, words.ODD, np.uint64(0))
+    size = _select(size >= words.EXACT, np.bitwise_or(kept, sticky), size)
+    value = np.float64(size)
+    return _select(negative, -value, value)
+
+
+@overload(words.word)
+@overload(words.real)
+def _word_or_real(x):
+    return lambda x: _bitcast(x)
+
+
+@overload(words.select)
+def _overload_select(condition, yes, no):
+    return lambda condition, yes, no: _select(condition, yes, no)
+
+
+@overload(words.load)
+def _overload_load(x, like):
+    if x == types.float32 and like == types.uint64:
+        return lambda x, like: _widen(x)
+    if x in (types.int64, types.uint64):
+        return lambda x, like: _odd_integer(x)
+    return lambda x, like: _convert(x, _bitcast(like))
+
+
+@overload(words.load_word)
+def _overload_load_word(code, like):
+    return lambda code, like: _convert(code, like)
+
+
+@overload(words.put)
+def _overload_put(out, i, x):
+    if out.dtype == types.float32 and x == types.float64:
+        def narrowing(out, i, x):
+            out[i] = _narrow(x)
+        return narrowing  # fmt: skip
+
+    def plain(out, i, x):
+        out[i] = x
+
+    return plain
+
+
+_ROUNDING, _DECODING = len(Rounding._fields), len(Decoding._fields)
+
+
+@overload(floats.rounding)
+def _overload_rounding(p):
+    return lambda p: Rounding(*to_fixed_tuple(p, _ROUNDING))
+
+
+@overload(floats.decoding)
+def _overload_decoding(p):
+    return lambda p: Decoding(*to_fixed_tuple(p, _DECODING))
+
+
+for _formula in (
+    floats.nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
+    floats.finish, floats.decode, floats.value_of_even, floats.value_of_directed,
+    floats.value_of_stochastic, floats.code_of_even, floats.code_of_directed,
+    floats.code_of_stochastic,
+):  # fmt: skip
+    register_jitable(_formula)
+
+_loop = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
+
+value_even = _loop(floats.value_even)
+value_even_in_place = _loop(floats.value_even_in_place)
+value_directed = _loop(floats.value_directed)
+value_stochastic = _loop(floats.value_stochastic)
+code_even = _loop(floats.code_even)
+code_directed = _loop(floats.code_directed)
+code_stochastic = _loop(floats.code_stochastic)
+decode_codes = _loop(floats.decode_codes)
+fill_noise = _loop(philox.fill_noise)

@@ -1,0 +1,238 @@
+"""Binary floats: one formula for each kind of rounding, and the loops around them.
+
+`b` is the word of x, `a` its magnitude, `negative` all ones where x < 0, `q` the parameters.
+A rounding mode is the number added before truncating; nothing branches on data.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .parameters import Decoding, Rounding
+from .words import (
+    add, and_, load, load_word, or_, put, real, select, shl, shr, sub, umax, umin, word, xor,
+)  # fmt: skip
+
+NOISE_BITS = np.uint32(32)
+
+
+def rounding(p: Any) -> Rounding:
+    return Rounding(*p)
+
+
+def decoding(p: Any) -> Decoding:
+    return Decoding(*p)
+
+
+def nearest_even(a: Any, q: Any) -> Any:
+    """|x| to the grid continued without end, ties to even, as a word."""
+    # 1. normal results: add half of what is dropped (less one where the kept part is even)
+    r = and_(add(add(a, q.half), and_(xor(shr(a, q.cut), q.flip), q.lsb)), q.keep)
+    # 2. subnormal results: the adder itself rounds at the ulp of the magic number, exactly
+    magic = real(q.magic)
+    return select(a < q.magic_limit, word((real(a) + magic) - magic), r)
+
+
+def directed(a: Any, negative: Any, q: Any) -> Any:
+    """|x| to the grid continued without end in any deterministic mode, as a word."""
+    # 1. how many low bits go: more and more of them below the least normal
+    e = shr(a, q.fraction_bits)
+    d = sub(umax(e, q.emin), sub(e, q.cut))
+    bit = shl(q.one, d)
+    low = sub(bit, q.one)
+    # 2. does the magnitude grow (on the tie, or anywhere)? the implicit bit counts for parity
+    kept = xor(select(d > q.cut, or_(a, q.implicit), a), q.parity)
+    up = xor(q.base, and_(negative, q.neg))
+    up = select(and_(kept, bit) != q.zero, xor(up, q.odd), up)
+    # 3. add and truncate
+    r = and_(add(a, and_(add(shr(low, q.half_shift), up), low)), sub(q.zero, bit))
+    # 4. below the quantum one comparison decides
+    grown = a >= xor(q.tiny_pos, and_(negative, q.tiny_x))
+    return select(a < q.tiny_limit, select(grown, q.quantum, q.tiny_result), r)
+
+
+def stochastic(a: Any, noise: Any, negative: Any, q: Any) -> Any:
+    """|x| to the grid continued without end; `noise` is random bits at the top of a word."""
+    e = shr(a, q.fraction_bits)
+    d = sub(umax(e, q.emin), sub(e, q.cut))
+    bit = shl(q.one, d)
+    low = sub(bit, q.one)
+    # 1. the noise, aligned to the bits that go
+    r = and_(add(a, and_(shr(noise, sub(q.width, d)), low)), sub(q.zero, bit))
+    # 2. below the quantum: |x| / quantum as a binary fraction of one word, against the noise
+    significand = select(e > q.zero, or_(and_(a, q.fraction), q.implicit), shl(a, q.one))
+    d = add(d, q.tiny_bits)
+    kept = shl(significand, sub(q.width, umin(d, q.width)))
+    share = shr(kept, umin(sub(umax(d, q.width), q.width), q.top))
+    grown = share > xor(noise, sub(q.zero, q.one))
+    grown = or_(grown, a >= xor(q.tiny_pos, and_(negative, q.tiny_x)))
+    return select(a < q.tiny_limit, select(grown, q.quantum, q.tiny_result), r)
+
+
+def code(r: Any, q: Any) -> Any:
+    """The magnitude code of a value of the format: normals are re-biased, subnormals counted."""
+    magic = real(q.magic)
+    return select(
+        r < q.magic_limit, sub(word(real(r) + magic), q.magic), shr(sub(r, q.rebias), q.cut)
+    )
+
+
+def finish_even(r: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
+    """Overflow, sign and NaN around `y`, the value or code of `r`; one special for all overflow."""
+    y = select(r > q.max_pos, q.over_pos, y)
+    y = select(b > q.neg_limit, q.over_neg, y)
+    sign = shr(xor(a, b), q.sign_shift)
+    y = or_(y, select(y < q.zero_sign, q.zero, sign))
+    return select(a > q.inf, or_(q.nan, and_(sign, q.nan_sign)), y)
+
+
+def finish(r: Any, y: Any, a: Any, b: Any, negative: Any, q: Any) -> Any:
+    """Overflow, sign and NaN around `y`, with results that differ by sign and for infinity."""
+    over = xor(q.over_pos, and_(negative, q.over_x))
+    over = select(a == q.inf, xor(q.inf_pos, and_(negative, q.inf_x)), over)
+    y = select(r > xor(q.max_pos, and_(negative, q.max_x)), over, y)
+    sign = shr(xor(a, b), q.sign_shift)
+    y = or_(y, select(y < q.zero_sign, q.zero, sign))
+    return select(a > q.inf, or_(q.nan, and_(sign, q.nan_sign)), y)
+
+
+def decode(c: Any, q: Any) -> Any:
+    """The value of a code, as a word."""
+    mag = and_(c, q.magnitude)
+    magic = real(q.magic)
+    low = word(real(add(q.magic, and_(mag, q.subnormal))) - magic)
+    r = select(mag < q.normal, low, add(shl(mag, q.cut), q.rebias))
+    r = select(mag > q.max_mag, select(mag == q.inf_mag, q.inf, q.nan), r)
+    r = or_(r, and_(shl(c, q.sign_shift), q.sign))
+    return select(c == q.nan_code, q.nan, r)
+
+
+def value_of_even(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    r = nearest_even(a, q)
+    return finish_even(r, r, a, b, q)
+
+
+def value_of_directed(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    negative = sub(q.zero, shr(b, q.top))
+    r = directed(a, negative, q)
+    return finish(r, r, a, b, negative, q)
+
+
+def value_of_stochastic(b: Any, noise: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    negative = sub(q.zero, shr(b, q.top))
+    r = stochastic(a, noise, negative, q)
+    return finish(r, r, a, b, negative, q)
+
+
+def code_of_even(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    r = nearest_even(a, q)
+    return finish_even(r, code(r, q), a, b, q)
+
+
+def code_of_directed(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    negative = sub(q.zero, shr(b, q.top))
+    r = directed(a, negative, q)
+    return finish(r, code(r, q), a, b, negative, q)
+
+
+def code_of_stochastic(b: Any, noise: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    negative = sub(q.zero, shr(b, q.top))
+    r = stochastic(a, noise, negative, q)
+    return finish(r, code(r, q), a, b, negative, q)
+
+
+# The loops. Each returns the largest magnitude word (or code) it met, so that NaN, overflow and
+# codes out of range are seen without a second pass.
+
+
+def value_even(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        put(out, i, real(value_of_even(b, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_even_in_place(x: Any, p: Any) -> Any:
+    """One array, not two that might overlap: the compiler need not ask."""
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(x[i])
+        x[i] = real(value_of_even(b, q))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_directed(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        put(out, i, real(value_of_directed(b, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    up = sub(q.width, load_word(NOISE_BITS, q.zero))
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        n = shl(load_word(noise[i], q.zero), up)
+        put(out, i, real(value_of_stochastic(b, n, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def code_even(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        out[i] = code_of_even(b, q)
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def code_directed(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        out[i] = code_of_directed(b, q)
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def code_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    up = sub(q.width, load_word(NOISE_BITS, q.zero))
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        n = shl(load_word(noise[i], q.zero), up)
+        out[i] = code_of_stochastic(b, n, q)
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def decode_codes(codes: Any, out: Any, p: Any) -> Any:
+    q = decoding(p)
+    peak = q.magnitude ^ q.magnitude
+    for i in range(codes.size):
+        c = load_word(codes[i], q.magnitude)
+        put(out, i, real(decode(c, q)))
+        peak = umax(peak, c)
+    return peak

@@ -1,0 +1,86 @@
+"""What a loop is told about a format and a mode, in words of the loop's width."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Rounding(NamedTuple):
+    """Of the loops that round. "Magnitude" is a word without its sign bit; `_x` is what is
+    xor-ed in for negative x. The results (`over`, `inf_result`, `nan`, `tiny_result` aside)
+    are words where values are delivered and codes where codes are.
+    """
+
+    magnitude: Any  # mask: all but the sign bit
+    top: Any  # width - 1
+    width: Any
+    zero: Any
+    one: Any
+    fraction: Any  # mask of the fraction bits of a word
+    fraction_bits: Any
+    implicit: Any  # the bit above the fraction
+    cut: Any  # fraction bits dropped in the normal range
+    emin: Any  # exponent field of the least normal; 0: the word's own subnormals do
+    # nearest_even, by addition
+    half: Any  # one below half of the last kept bit
+    lsb: Any  # 1, or 0 where nothing is dropped
+    flip: Any  # 1 where the parity of the code is not that of the word's exponent
+    keep: Any  # mask of the bits kept
+    magic: Any  # word of the power of two whose ulp is the quantum
+    magic_limit: Any  # magnitudes below it are rounded by adding `magic`
+    # any deterministic mode
+    half_shift: Any  # 1: nearest; width - 1: directed
+    base: Any
+    odd: Any
+    neg: Any
+    parity: Any  # `flip`, at the place of the exponent
+    # below the quantum
+    tiny_limit: Any  # magnitudes below it are zero or the quantum
+    quantum: Any
+    tiny_pos: Any  # least magnitude that becomes the quantum
+    tiny_x: Any
+    tiny_result: Any
+    tiny_bits: Any  # dropped bits below the quantum beyond those of the subnormals
+    # past the last value
+    max_pos: Any
+    max_x: Any
+    over_pos: Any
+    over_x: Any
+    over_neg: Any
+    inf: Any  # word of infinity
+    inf_pos: Any
+    inf_x: Any
+    neg_limit: Any  # words above it are negative and rejected
+    # specials and sign
+    nan: Any
+    nan_sign: Any  # mask: does the result keep the sign of a NaN?
+    zero_sign: Any  # results below it take no sign
+    sign_shift: Any  # from the word's sign bit to the result's
+    rebias: Any  # word of the exponent one below the least normal
+
+
+class Decoding(NamedTuple):
+    """Of the loop that reads codes."""
+
+    magnitude: Any  # mask of the code without its sign
+    sign_shift: Any
+    sign: Any  # mask of the word's sign bit, 0 for unsigned formats
+    cut: Any
+    rebias: Any
+    magic: Any
+    normal: Any  # least magnitude of a normal value; 0: the word's own subnormals do
+    subnormal: Any  # mask: 0 where subnormal codes read as zero
+    max_mag: Any
+    inf_mag: Any
+    inf: Any
+    nan: Any
+    nan_code: Any  # the one code that is NaN whatever its magnitude, or no code
+
+
+def pack(parameters: Rounding | Decoding, width: int) -> np.ndarray[Any, Any]:
+    """One array of words: what crosses into compiled code at little cost."""
+    mask = (1 << width) - 1
+    words = [int(p) & mask for p in parameters]
+    return np.array(words, dtype=np.uint32 if width == 32 else np.uint64)

@@ -1,0 +1,74 @@
+"""Operations on words: a uint32 seen as a float32, a uint64 as a float64.
+
+They work on arrays and on NumPy scalars, wrap silently, and keep the width of their operands.
+`compiled` gives each one its machine instruction.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+add = np.add
+sub = np.subtract
+and_ = np.bitwise_and
+or_ = np.bitwise_or
+xor = np.bitwise_xor
+shl = np.left_shift
+shr = np.right_shift
+umax = np.maximum
+umin = np.minimum
+multiply = np.multiply
+
+EXACT = np.uint64(1 << 53)  # integers below it are float64s
+LOW = np.uint64(2047)  # the bits that a 64-bit integer may have beyond 53
+LOW_CLEARED, ODD = np.uint64(0xFFFFFFFFFFFFF800), np.uint64(2048)
+FLOAT = {4: np.float32, 8: np.float64}
+WORD = {4: np.uint32, 8: np.uint64}
+
+
+def word(x: Any) -> Any:
+    """The bits of a float."""
+    return x.view(WORD[x.dtype.itemsize])
+
+
+def real(w: Any) -> Any:
+    """The float of these bits."""
+    return w.view(FLOAT[w.dtype.itemsize])
+
+
+def select(condition: Any, yes: Any, no: Any) -> Any:
+    """`yes` where the condition holds, else `no`."""
+    if not np.any(condition):
+        return no
+    return np.where(condition, yes, no)
+
+
+def load(x: Any, like: Any) -> Any:
+    """A number as the float whose word `like` is; 64-bit integers are rounded to odd."""
+    if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+        return odd_integer(x)
+    return x.astype(FLOAT[like.dtype.itemsize])
+
+
+def odd_integer(x: Any) -> Any:
+    """int64 or uint64 to float64, inexact ones to the neighbour with an odd significand: no
+    later rounding to at most 51 bits can tell the difference."""
+    negative = x < 0
+    size = np.where(negative, np.negative(x), x).astype(np.uint64)
+    kept = and_(size, LOW_CLEARED)
+    sticky = np.where(and_(size, LOW) != 0, ODD, np.uint64(0))
+    size = np.where(size >= EXACT, or_(kept, sticky), size)
+    value = size.astype(np.float64)
+    return np.where(negative, -value, value)
+
+
+def load_word(code: Any, like: Any) -> Any:
+    """A code as a word of the width of `like`; signed codes keep their low bits."""
+    return code.astype(like.dtype)
+
+
+def put(out: Any, i: Any, x: Any) -> None:
+    """`out[i] = x`, where `x` fits the dtype of `out` exactly."""
+    out[i] = x

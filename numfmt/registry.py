@@ -1,0 +1,167 @@
+"""Every format there is: families of spellings, and names. A new format registers itself here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+from . import spec as specs
+from .errors import SpecError, suggestion
+from .format import Format
+
+
+class Option(NamedTuple):
+    """One `key=value` of a family: the values allowed and the one taken when it is left out."""
+
+    choices: tuple[str, ...]
+    default: str
+
+
+class Family(NamedTuple):
+    pattern: re.Pattern[str]
+    build: Callable[..., Format]
+    options: dict[str, Option]
+    examples: tuple[str, ...]
+
+
+FAMILIES: list[Family] = []
+NAMES: dict[str, str] = {}  # canonical name -> spelling
+ALIASES: dict[str, str] = {}  # other name -> canonical name
+_AMBIGUOUS = {
+    "fp8": "e4m3fn e5m2 e4m3 e3m4 e4m3fnuz e5m2fnuz",
+    "fp6": "e3m2fn e2m3fn",
+    "fp4": "e2m1fn",
+    "bf8": "e5m2 e5m2fnuz",
+    "fp24": "pxr24",
+}
+_AMBIGUOUS |= {key: _AMBIGUOUS["fp8"] for key in ("f8", "float8", "hf8")}
+_AMBIGUOUS |= {"f6": _AMBIGUOUS["fp6"], "float6": _AMBIGUOUS["fp6"]}
+_AMBIGUOUS |= {"f4": _AMBIGUOUS["fp4"], "float4": _AMBIGUOUS["fp4"]}
+
+
+Build = TypeVar("Build", bound=Callable[..., Format])
+
+
+def family(
+    pattern: str, options: dict[str, Option], examples: tuple[str, ...]
+) -> Callable[[Build], Build]:
+    """Register a family: `build(match, spec, **options)` for names that match the whole pattern.
+
+    The examples are the parameters of the law tests; each matches exactly one family.
+    """
+
+    def register(build: Build) -> Build:
+        FAMILIES.append(Family(re.compile(pattern), build, options, examples))
+        return build
+
+    return register
+
+
+LOWERINGS: dict[type[Format], Any] = {}
+
+
+def lowering(family: type[Format]) -> Callable[[Any], Any]:
+    """Register what lowers a family's formats to the parameters of its loops."""
+
+    def register(lowered: Any) -> Any:
+        LOWERINGS[family] = lowered
+        return lowered
+
+    return register
+
+
+def name(canonical: str, spelling: str, *aliases: str) -> None:
+    """Give a spelling a name of its own."""
+    NAMES[canonical] = spelling
+    ALIASES.update(dict.fromkeys(aliases, canonical))
+
+
+def list_formats() -> list[str]:
+    """Every registered name.
+
+    >>> list_formats()[:5]
+    ['f64', 'f32', 'tf32', 'f16', 'bf16']
+    """
+    return list(NAMES)
+
+
+def examples() -> list[str]:
+    """Names and examples of every family: what the laws are tested on."""
+    return list(NAMES) + [e for f in FAMILIES for e in f.examples if e not in NAMES]
+
+
+def parse(spec: Any) -> Format:
+    """The format of a spec string, or of a NumPy, ml_dtypes or torch dtype.
+
+    Parameters
+    ----------
+    spec : str, Format, dtype or scalar type
+        `name` or `name[key=value,...]`; case and blanks do not matter.
+
+    Raises
+    ------
+    SpecError : the name or an option means nothing; the message says what would.
+
+    >>> parse("fp16") == parse("e5m10") == parse(np.float16)
+    True
+    """
+    if isinstance(spec, Format):
+        return spec
+    if isinstance(spec, str):
+        return _parse_text(spec)
+    return _parse_text(_dtype_name(spec))
+
+
+def _dtype_name(dtype: Any) -> str:
+    """The name of a dtype object; torch's print as `torch.float8_e4m3fn`."""
+    module = type(dtype).__module__.split(".")[0]
+    if module == "torch":
+        return str(dtype).removeprefix("torch.")
+    import numpy as np
+
+    if isinstance(dtype, (np.dtype, type)):
+        try:
+            return str(np.dtype(dtype).name)
+        except TypeError:
+            pass
+    raise SpecError(f"a format is a spec string or a dtype, got {type(dtype).__name__}: {dtype!r}", "")
+
+
+@lru_cache(maxsize=1024)
+def _parse_text(text: str) -> Format:
+    spec = specs.read(text)
+    canonical = ALIASES.get(spec.name, spec.name)
+    spelling = NAMES.get(canonical, canonical)
+    for fam in FAMILIES:
+        match = fam.pattern.fullmatch(spelling)
+        if match:
+            return fam.build(match, text, **_options(fam, spec))
+    raise _unknown(text, spec.name)
+
+
+def _options(fam: Family, spec: specs.Spec) -> dict[str, str]:
+    given = dict(spec.options)
+    if len(given) < len(spec.options):
+        raise SpecError(f"{spec.text!r}: an option is given twice", spec.text)
+    for key, value in given.items():
+        if key not in fam.options:
+            raise SpecError(
+                f"{spec.text!r}: unknown option {key!r}.{suggestion(key, fam.options)} "
+                f"It takes: {', '.join(fam.options)}", spec.text,
+            )  # fmt: skip
+        choices = fam.options[key].choices
+        if value not in choices:
+            raise SpecError(f"{spec.text!r}: {key} is {' or '.join(choices)}, got {value!r}", spec.text)
+    return {key: given.get(key, option.default) for key, option in fam.options.items()}
+
+
+def _unknown(text: str, plain: str) -> SpecError:
+    if plain in _AMBIGUOUS:
+        choices = ", ".join(map(repr, _AMBIGUOUS[plain].split()))
+        return SpecError(f"{plain!r} can mean several formats. Choose one of: {choices}", text)
+    near = suggestion(plain, [*NAMES, *ALIASES])
+    return SpecError(
+        f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text
+    )
