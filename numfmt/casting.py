@@ -274,7 +274,7 @@ def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
         )
     from .interop.torch import to_numpy
 
-    array, coded = to_numpy(x)
+    array, coded = to_numpy(x.detach())
     source = Input(array, coded)
     draws = _noise(job.policy, seed, noise, array.shape)
     if out is not None:

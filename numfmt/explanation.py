@@ -1,0 +1,179 @@
+"""`explain`: what happened to one number, in words and in fields."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any
+
+from . import reference
+from .casting import _noise
+from .format import Format, Value
+from .reference import Policy, Step, policy
+from .registry import parse
+
+_RULES = {
+    "exact": "x is a value of the format",
+    "nearer": "the nearer of two neighbours",
+    "nan": "x is NaN",
+    "saturates": "past the last value: saturates",
+    "overflows": "past the last value: overflows",
+    "rejected": "the format holds no such value",
+    "least value": "below the least value of a format without zero",
+}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How one number was rounded.
+
+    `exact` is x itself, `value` and `code` the result, `lower` and `upper` the neighbours by
+    magnitude with their codes (`upper` is None past the last value), `tie` the boundary between
+    them, `error_ulp` (x - value) in units of the gap between the neighbours, `rule` what decided.
+    """
+
+    format: Format
+    exact: Value
+    value: Value
+    code: int
+    bits: str
+    lower: Value | None
+    lower_code: int | None
+    upper: Value | None
+    upper_code: int | None
+    tie: Fraction | None
+    error_ulp: float
+    rounding: str
+    overflow: str
+    rule: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        rows = {f.name: getattr(self, f.name) for f in fields(self)} | {"format": str(self.format)}
+        return {k: number_text(v) if isinstance(v, Fraction) else v for k, v in rows.items()}
+
+    def __str__(self) -> str:
+        rows = [
+            ("x", number_text(self.exact)),
+            (str(self.format), f"{number_text(self.value)}   code {self._code(self.code)}   {self.bits}"),
+        ]
+        if self.lower is not None:
+            above = "none" if self.upper is None else f"{number_text(self.upper)}   code {self._code(self.upper_code)}"
+            rows += [
+                ("toward zero", f"{number_text(self.lower)}   code {self._code(self.lower_code)}"),
+                ("away from zero", above),
+                ("tie point", "none" if self.tie is None else number_text(self.tie)),
+                ("error", f"{self.error_ulp:.6g} ulp"),
+            ]
+        rows.append(("decided by", f"{_RULES.get(self.rule, self.rule)}   (rounding {self.rounding}, overflow {self.overflow})"))
+        return "\n".join(f"{name:<16}{text}" for name, text in rows)
+
+    def _code(self, code: int | None) -> str:
+        return "none" if code is None else f"0x{code:0{-(-self.format.bits // 4)}X}"
+
+
+def explain(
+    x: Any, fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
+    seed: int | None = None, noise: Any = None, random_bits: int | None = None,
+) -> Explanation:  # fmt: skip
+    """What casting one number to a format does, and why.
+
+    Parameters
+    ----------
+    x : number, `Fraction`, `Decimal` or numeric string
+        Exact: ``"0.1"`` is one tenth, ``0.1`` the float64 next to it.
+    fmt : str, Format or dtype
+    rounding, overflow, nan, seed, noise, random_bits
+        As for `cast`.
+
+    Examples
+    --------
+    >>> explain("0.1", "e4m3fn").value
+    Fraction(13, 128)
+    >>> print(explain(464, "e4m3fn"))
+    x               464
+    e4m3fn          448   code 0x7E   0|1111|110
+    toward zero     448   code 0x7E
+    away from zero  none
+    tie point       464
+    error           0.5 ulp
+    decided by      tie: nearest_even   (rounding nearest_even, overflow ieee)
+    """
+    form = parse(fmt)
+    rule = policy(form, rounding, overflow, nan, random_bits)
+    value = reference.exact(x)
+    draws = _noise(rule, seed, None if noise is None else noise, ())
+    word = int(draws.take(0, 1)[0]) if draws else 0
+    step = reference.decide(value, form, rule, word)
+    return _explanation(value, form, rule, step)
+
+
+def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation:
+    result = fmt.value(step.code)
+    lower = None if step.lower is None else fmt.value(step.lower)
+    upper = None if step.upper is None else fmt.value(step.upper)
+    return Explanation(
+        format=fmt, exact=x, value=result, code=step.code, bits=split_bits(step.code, fmt),
+        lower=lower, lower_code=step.lower, upper=upper, upper_code=step.upper, tie=step.split,
+        error_ulp=_error(x, result, lower, upper, fmt),
+        rounding=rule.rounding.name, overflow=rule.overflow, rule=step.rule,
+    )  # fmt: skip
+
+
+def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fmt: Format) -> float:
+    """(x - result) in gaps between the neighbours."""
+    if not (math.isfinite(x) and math.isfinite(result)):
+        return 0.0 if x == result else math.nan
+    if lower is None:
+        gap = fmt.step
+    else:
+        gap = fmt.step if upper is None else abs(Fraction(upper) - Fraction(lower))
+    return float((Fraction(x) - Fraction(result)) / gap) if gap else 0.0
+
+
+def split_bits(code: int, fmt: Format) -> str:
+    """The bits of a code, fields parted by `|`.
+
+    >>> split_bits(0x7E, parse("e4m3fn"))
+    '0|1111|110'
+    """
+    text, parts, at = f"{code:0{fmt.bits}b}", [], 0
+    for _, width in fmt.fields:
+        parts.append(text[at : at + width])
+        at += width
+    return "|".join(parts)
+
+
+def number_text(x: Value) -> str:
+    """A number exactly where that is short, else with 17 digits and its place as a fraction.
+
+    >>> number_text(Fraction(13, 128)), number_text(Fraction(1, 3))
+    ('0.1015625', '0.33333333333333333 (1/3)')
+    """
+    if isinstance(x, float):
+        return repr(x)
+    text = _decimal(x)
+    if text is not None:
+        return text
+    near = f"{_scientific(x)}"
+    return f"{near} ({x})" if len(str(x)) < 40 else near
+
+
+def _decimal(x: Fraction) -> str | None:
+    """The exact decimal of a dyadic value, None where it is long."""
+    from decimal import Context
+
+    context = Context(prec=25)
+    value = context.divide(x.numerator, x.denominator)
+    if Fraction(value) != x:
+        return None
+    plain = format(value.normalize(context), "f")
+    return plain if len(plain) <= 27 else str(value.normalize(context))
+
+
+def _scientific(x: Fraction) -> str:
+    from decimal import Context
+
+    value = Context(prec=17).divide(x.numerator, x.denominator)
+    return f"{value:f}" if 1e-5 <= abs(value) < 1e17 else str(value)

@@ -1,0 +1,1 @@
+"""Bridges to frameworks; each imports its framework when it is used."""

@@ -1,0 +1,126 @@
+"""`finfo`: what can be said of a format before any number is cast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from typing import Any
+
+from .format import exponent
+from .registry import parse
+
+
+@dataclass(frozen=True)
+class FormatLimits:
+    """The limits of a format, all derived from the values of its codes.
+
+    Values are exact (`Fraction`); codes are integers, None where there is none. `unit_roundoff`
+    is the relative error of rounding to nearest, eps / 2; `decimal_digits` is -log10 of eps / 2;
+    `decades` and `db` are log10 and 20 log10 of max / smallest positive value.
+    """
+
+    name: str
+    bits: int
+    exponent_bits: int | None
+    mantissa_bits: int | None
+    bias: int | None
+    signed: bool
+    max: Fraction
+    min: Fraction
+    smallest_normal: Fraction
+    smallest_subnormal: Fraction
+    eps: Fraction | None
+    unit_roundoff: Fraction | None
+    decimal_digits: float | None
+    decades: float
+    db: float
+    finite_values: int
+    zero_code: int | None
+    negative_zero_code: int | None
+    infinity_code: int | None
+    negative_infinity_code: int | None
+    nan_code: int | None
+    max_code: int
+    overflow: str
+
+    def __str__(self) -> str:
+        return "\n".join(f"{f.name:<23}{_text(f.name, getattr(self, f.name), self.bits)}" for f in fields(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings: values as float, codes as int."""
+        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {k: float(v) if isinstance(v, Fraction) else v for k, v in rows.items()}
+
+
+def finfo(fmt: Any) -> FormatLimits:
+    """Range, precision and special codes of a format.
+
+    Parameters
+    ----------
+    fmt : str, Format or dtype
+
+    Examples
+    --------
+    >>> finfo("e4m3fn").max
+    Fraction(448, 1)
+    >>> round(finfo("f16").db, 1)
+    240.8
+    """
+    f = parse(fmt)
+    ratio = log10(f.max) - log10(f.smallest)
+    minus = f.zero(True)
+    return FormatLimits(
+        name=str(f),
+        bits=f.bits,
+        exponent_bits=getattr(f, "exp_bits", None),
+        mantissa_bits=getattr(f, "man_bits", None),
+        bias=getattr(f, "bias", None),
+        signed=f.signed,
+        max=f.max,
+        min=f.min,
+        smallest_normal=f.min_normal,
+        smallest_subnormal=f.smallest,
+        eps=f.eps,
+        unit_roundoff=f.eps / 2 if f.eps else None,
+        decimal_digits=-log10(f.eps / 2) if f.eps else None,
+        decades=ratio,
+        db=20 * ratio,
+        finite_values=f.span[1] - f.span[0] + 1,
+        zero_code=f.zero(),
+        negative_zero_code=None if minus == f.zero() else minus,
+        infinity_code=f.infinity(),
+        negative_infinity_code=f.infinity(True),
+        nan_code=f.nan(),
+        max_code=f.edge(),
+        overflow=f.default_overflow,
+    )
+
+
+def log10(x: Fraction) -> float:
+    """log10 of a positive value of any size."""
+    return math.log10(x.numerator) - math.log10(x.denominator)
+
+
+def power_text(x: Fraction) -> str:
+    """`2**-24`, or `1.75 * 2**15` where that is short, else a decimal."""
+    if x == 0:
+        return "0"
+    e = exponent(abs(x))
+    m = x / Fraction(2) ** e
+    lead = "" if m == 1 else "-" if m == -1 else f"{float(m):.6g} * "
+    return f"{lead}2**{e}"
+
+
+
+
+def _text(name: str, value: Any, bits: int) -> str:
+    if value is None:
+        return "none"
+    if name.endswith("_code"):
+        return f"0x{value:0{-(-bits // 4)}X}"
+    if isinstance(value, Fraction):
+        return f"{float(value):.7g} = {power_text(value)}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
