@@ -1,0 +1,263 @@
+"""One comparison for numeric code: the same bits in a format, or a message that shows which differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..casting import cast, decode, encode
+from ..format import Format, Value, is_special
+from ..registry import parse
+
+Array = np.ndarray[Any, Any]
+SHOWN = 5  # differing elements that a message spells out
+_DIGITS = 20  # decimal digits a value may have to be printed as such
+_KINDS = {"i": "codes", "u": "codes", "f": "values"}
+
+
+class _Pair(NamedTuple):
+    actual: Array
+    expected: Array
+    fmt: Format
+    kind: str  # "codes" or "values"
+
+
+def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = False) -> None:
+    """Check that two arrays hold the same bits of a format.
+
+    Parameters
+    ----------
+    actual, expected : array_like of one shape
+        Integers are codes, floats are values; both must be the same kind. -0 is not +0. Any NaN
+        equals any NaN. A float that is no value of `fmt` has no bits there, and is reported.
+    fmt : str, Format or dtype
+    nan_bits : bool, optional
+        Compare the sign of NaN values, and the whole code of NaN codes, too.
+
+    Raises
+    ------
+    AssertionError : how many differ; for the first few the index, the bit fields, the exact
+        values and the neighbours of the expected one
+    TypeError : codes compared with values, or arrays that are neither
+
+    Examples
+    --------
+    >>> assert_same_bits(numfmt.cast([1.1, np.nan], "bf16"), [1.1015625, np.nan], "bf16")
+    >>> assert_same_bits([0x38, 0x80], [0x38, 0x00], "e4m3fn")
+    Traceback (most recent call last):
+        ...
+    AssertionError: 1 of 2 elements differs as e4m3fn
+      at 1, 1 value apart:
+        actual    0x80  1|0000|000  -0
+        expected  0x00  0|0000|000  0
+        neighbours of the expected: 0x80 -0, 0x01 0.001953125
+    """
+    __tracebackhide__ = True
+    pair = _pair(actual, expected, parse(fmt))
+    if pair.actual.shape != pair.expected.shape:
+        raise AssertionError(
+            f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}"
+        )
+    differing = _differing(pair, nan_bits)
+    if differing.size:
+        raise AssertionError("\n".join(_message(pair, differing)))
+
+
+def _pair(actual: Any, expected: Any, fmt: Format) -> _Pair:
+    a, e = _numbers(actual, "actual"), _numbers(expected, "expected")
+    kinds = [_KINDS[x.dtype.kind] for x in (a, e)]
+    if kinds[0] != kinds[1] and a.size and e.size:
+        raise TypeError(
+            f"actual has {kinds[0]} ({a.dtype}), expected has {kinds[1]} ({e.dtype}): "
+            "integers are codes and floats are values; encode or decode one of them"
+        )
+    return _Pair(a, e, fmt, kinds[0])
+
+
+def _numbers(x: Any, side: str) -> Array:
+    """An array of integers or floats; ml_dtypes and torch's narrow floats become wider ones."""
+    array = x if isinstance(x, np.ndarray) else np.asarray(_widened(x))
+    if array.dtype.kind in "VE" and array.dtype.names is None:
+        array = np.asarray(cast(array, "f64"))
+    if array.dtype.kind not in _KINDS:
+        raise TypeError(f"{side} is neither codes (integers) nor values (floats): dtype {array.dtype}")
+    return array
+
+
+def _widened(x: Any) -> Any:
+    """A torch tensor of a type that NumPy lacks, as float64; anything else as it is."""
+    foreign = type(x).__module__ == "torch" and x.is_floating_point()
+    return x.detach().cpu().double().numpy() if foreign else x
+
+
+def _differing(pair: _Pair, nan_bits: bool) -> Array:
+    """Flat indices, ascending, of the elements that are not the same."""
+    find = _differing_codes if pair.kind == "codes" else _differing_values
+    return find(pair, nan_bits)
+
+
+def _differing_codes(pair: _Pair, nan_bits: bool) -> Array:
+    a, e = pair.actual.reshape(-1), pair.expected.reshape(-1)
+    unequal = (a != e) | ~_are_codes(a, pair.fmt)
+    bad = np.flatnonzero(unequal)
+    return bad if nan_bits else bad[~(_are_nan(a[bad], pair.fmt) & _are_nan(e[bad], pair.fmt))]
+
+
+def _are_codes(x: Array, fmt: Format) -> Array:
+    return np.asarray((x >= 0) & (x <= (1 << fmt.bits) - 1))
+
+
+def _are_nan(codes: Array, fmt: Format) -> Array:
+    real = _are_codes(codes, fmt)
+    return np.asarray(real & np.isnan(decode(np.where(real, codes, 0), fmt)))
+
+
+def _differing_values(pair: _Pair, nan_bits: bool) -> Array:
+    a, e = pair.actual.reshape(-1), pair.expected.reshape(-1)
+    same = _are_equal(a, e, nan_bits) & _are_values(a, pair.fmt)
+    return np.flatnonzero(~same)
+
+
+def _are_equal(a: Array, b: Array, nan_bits: bool) -> Array:
+    signs = np.signbit(a) == np.signbit(b)
+    nans = np.isnan(a) & np.isnan(b) & (signs if nan_bits else True)
+    return np.asarray(((a == b) & signs) | nans)
+
+
+def _are_values(x: Array, fmt: Format) -> Array:
+    return _are_equal(x, _rounded(x, fmt), nan_bits=False)
+
+
+def _rounded(x: Array, fmt: Format) -> Array:
+    """The value of `fmt` that each float is, or another where it is none."""
+    return np.asarray(cast(x, fmt, rounding="nearest_even", overflow="saturate_finite", nan=_nan_for(fmt)))
+
+
+def _nan_for(fmt: Format) -> str | None:
+    return None if fmt.nan() is not None else "max"
+
+
+def _message(pair: _Pair, differing: Array) -> Iterator[str]:
+    count, shown = differing.size, differing[:SHOWN]
+    rest = f"; the first {SHOWN}:" if count > SHOWN else ""
+    yield (
+        f"{count} of {pair.actual.size} elements {'differs' if count == 1 else 'differ'} "
+        f"as {pair.fmt}{rest}"
+    )
+    for flat in shown:
+        yield from _element(pair, int(flat))
+
+
+def _element(pair: _Pair, flat: int) -> Iterator[str]:
+    fmt, shape = pair.fmt, pair.actual.shape
+    a, e = pair.actual.reshape(-1)[flat], pair.expected.reshape(-1)[flat]
+    codes = [_code(x, fmt, pair.kind) for x in (a, e)]
+    yield f"  at {_index(flat, shape)}{_distance(codes, fmt)}:"
+    yield f"    actual    {_side(a, codes[0], fmt)}"
+    yield f"    expected  {_side(e, codes[1], fmt)}"
+    if codes[1] is not None and _is_finite(codes[1], fmt):
+        yield f"    neighbours of the expected: {', '.join(_neighbours(codes[1], fmt))}"
+
+
+def _index(flat: int, shape: tuple[int, ...]) -> str:
+    index = tuple(int(i) for i in np.unravel_index(flat, shape)) if shape else ()
+    return str(index[0] if len(index) == 1 else index)
+
+
+def _code(x: Any, fmt: Format, kind: str) -> int | None:
+    """The code of one element, None for what has none."""
+    if kind == "codes":
+        return int(x) if 0 <= int(x) < 1 << fmt.bits else None
+    one = np.asarray(x)
+    if not _are_values(one.reshape(1), fmt)[0]:
+        return None
+    return int(encode(one, fmt, overflow="saturate_finite", nan=_nan_for(fmt)))
+
+
+def _is_finite(code: int, fmt: Format) -> bool:
+    return not is_special(fmt.value(code))
+
+
+def _distance(codes: list[int | None], fmt: Format) -> str:
+    """How many values lie from one to the other, where both are finite."""
+    ranks = [fmt.rank(c) for c in codes if c is not None and _is_finite(c, fmt)]
+    if len(ranks) < 2:
+        return ""
+    apart = abs(ranks[0] - ranks[1])
+    return f", {apart} value{'s' * (apart != 1)} apart"
+
+
+def _side(x: Any, code: int | None, fmt: Format) -> str:
+    if code is not None:
+        return f"{_hex(code, fmt)}  {_bit_fields(code, fmt)}  {_exact_text(fmt.value(code))}"
+    if np.asarray(x).dtype.kind in "iu":
+        return f"{int(x)} is no code of {fmt}, which has 0 to {_hex((1 << fmt.bits) - 1, fmt)}"
+    nearest = cast(np.asarray(x), fmt, rounding="nearest_even", overflow="saturate", nan="max")
+    if np.isnan(x):
+        return f"{x} is no value of {fmt}, which has no NaN"
+    return f"{x} is no value of {fmt}; the nearest is {_exact_text(float(nearest))}"
+
+
+def _hex(code: int, fmt: Format) -> str:
+    return f"0x{code:0{-(-fmt.bits // 4)}X}"
+
+
+def _bit_fields(code: int, fmt: Format) -> str:
+    """The bits of a code, a bar between two fields: sign|exponent|significand."""
+    digits, parts = f"{code:0{fmt.bits}b}", []
+    for _, width in fmt.fields:
+        parts.append(digits[:width])
+        digits = digits[width:]
+    return "|".join(parts)
+
+
+def _neighbours(code: int, fmt: Format) -> Iterator[str]:
+    rank, (low, high) = fmt.rank(code), fmt.span
+    for near in (rank - 1, rank + 1):
+        if low <= near <= high:
+            other = fmt.code_at(near)
+            yield f"{_hex(other, fmt)} {_exact_text(fmt.value(other))}"
+        else:
+            yield "none below" if near < rank else "none above"
+
+
+def _exact_text(value: Value) -> str:
+    """All of a value: in decimal where that is short, else as a hexadecimal float or a fraction."""
+    if is_special(value):
+        return str(value)
+    if value == 0:
+        return "-0" if isinstance(value, float) and str(value)[0] == "-" else "0"
+    exact = Fraction(value)
+    return _short_decimal(exact) or _hexadecimal(exact)
+
+
+def _short_decimal(value: Fraction) -> str | None:
+    """All digits of a dyadic fraction, or None where there are too many or no end."""
+    places = value.denominator.bit_length() - 1
+    if value.denominator != 1 << places or places > 4 * _DIGITS:
+        return None
+    scaled = str(abs(value.numerator) * 5**places)  # value * 10**places
+    if len(scaled.rstrip("0")) > _DIGITS or len(scaled) > 2 * _DIGITS:
+        return None
+    return "-" * (value < 0) + _point(scaled, places)
+
+
+def _point(digits: str, places: int) -> str:
+    """`digits` * 10**-places, written out unless zeros would hide the digits."""
+    head, tail = digits[:-places] if places else digits, digits.zfill(places)[-places:] if places else ""
+    if places - len(digits) > 4:
+        significant = digits.rstrip("0")
+        mantissa = f"{significant[0]}.{significant[1:]}".rstrip(".")
+        return f"{mantissa}e-{places - len(digits) + 1}"
+    return f"{head or '0'}.{tail.rstrip('0')}".rstrip(".")
+
+
+def _hexadecimal(value: Fraction) -> str:
+    try:
+        near = float(value)
+    except OverflowError:
+        return str(value)
+    return f"{near.hex()} ({near:.6g})" if Fraction(near) == value else str(value)
