@@ -22,7 +22,7 @@ from .registry import parse
 
 Array = np.ndarray[Any, Any]
 _FLOATS = {2: (10, -14, 15), 4: (23, -126, 127), 8: (52, -1022, 1023)}  # fraction bits, emin, emax
-_F4 = np.dtype(np.float32)
+_F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
 _SMALL = 1 << 16  # elements a direct call may have
 
 
@@ -87,14 +87,17 @@ def cast(
     >>> cast(np.float64(1 + 2**-8 + 2**-40), "bf16")
     np.float64(1.0078125)
     """
-    if (
-        type(x) is np.ndarray and x.dtype is _F4 and x.size < _SMALL and x.flags.carray
-        and seed is None and noise is None and random_bits is None and dtype is None
-        and scale is None and zero is None and axis is None
-    ):  # fmt: skip
-        result = _small(x, fmt, rounding, overflow, nan, engine, out)
-        if result is not None:
-            return result
+    if nan is seed is noise is random_bits is scale is zero is axis is dtype is None:
+        kind = type(x)
+        if kind is np.ndarray:
+            if x.dtype is _F4 and x.size < _SMALL:
+                result = _small_array(x, fmt, rounding, overflow, engine, out)
+                if result is not None:
+                    return result
+        elif out is None and (kind is float or kind is np.float64 or kind is np.float32):
+            result = _scalar(x, fmt, rounding, overflow, engine)
+            if result is not None:
+                return result
     _refuse_scaled(fmt, scale=scale, zero=zero, axis=axis)
     job = _plan(fmt, rounding, overflow, nan, random_bits, False, engine)
     return _convert(x, job, seed, noise, dtype, out)
@@ -182,46 +185,57 @@ def _is_plain(option: Any) -> bool:
     return option is None or type(option) in (str, int)
 
 
-_PLANS: dict[Any, Any] = {}
+# The short way: loops that need no more than their parameters, by the arguments of the call.
+_LOOPS: dict[Any, Any] = {}
+_MOST_LOOPS = 4096
 
 
-def _small(x: Array, fmt: Any, rounding: Any, overflow: Any, nan: Any, engine: Any, out: Any) -> Any:
-    """The short way for a small float32 array and a plain mode; None where it does not serve."""
-    if nan is not None:
-        return None
-    try:
-        run = _PLANS[fmt, rounding, overflow, engine]
-    except (KeyError, TypeError):
-        run = _prepare(fmt, rounding, overflow, engine)
-    if run is None:
+def _small_array(x: Array, fmt: Any, rounding: Any, overflow: Any, engine: Any, out: Any) -> Any:
+    """`cast` of a small float32 array in a plain mode; None where the long way is needed."""
+    loop = _short_loop(fmt, rounding, overflow, engine, _F4)
+    if loop is None or not x.flags.carray:
         return None
     if out is None:
         out = np.empty(x.shape, _F4)
     elif not (
         type(out) is np.ndarray and out.dtype is _F4 and out.flags.carray and out.shape == x.shape
-        and not np.may_share_memory(x, out)
+        and ((x.base is out.base is None and x is not out) or not np.may_share_memory(x, out))
     ):  # fmt: skip
         return None
-    if x.ndim != 1:
-        run(x.reshape(-1), None, out.reshape(-1))
+    run, parameters = loop
+    if x.ndim == 1:
+        run(x, out, parameters)
     else:
-        run(x, None, out)
+        run(x.reshape(-1), out.reshape(-1), parameters)
     return out
 
 
-def _prepare(fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
-    """The loop of the short way, remembered; None where a call needs more than the loop."""
-    job = _plan(fmt, rounding, overflow, None, None, False, engine)
-    run = None
-    if not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, _F4):
-        loop = job.loop(32)
-        run = loop.run if loop else None
+def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
+    """`cast` of a Python or NumPy float in a plain mode; None where the long way is needed."""
+    dtype = _F4 if type(x) is np.float32 else _F8
+    loop = _short_loop(fmt, rounding, overflow, engine, dtype)
+    if loop is None:
+        return None
+    pair = np.empty(2, dtype)
+    pair[0] = x
+    run, parameters = loop
+    run(pair[:1], pair[1:], parameters)
+    return pair[1]
+
+
+def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any) -> Any:
+    """(loop, parameters) of an unguarded deterministic cast from and to `dtype`, or None."""
     try:
-        if _is_plain(rounding) and _is_plain(overflow) and len(_PLANS) < 4096:
-            _PLANS[fmt, rounding, overflow, engine] = run
-    except TypeError:
+        return _LOOPS[fmt, rounding, overflow, engine, dtype]
+    except (KeyError, TypeError):
         pass
-    return run
+    job = _plan(fmt, rounding, overflow, None, None, False, engine)
+    plain = not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
+    found = job.loop(8 * dtype.itemsize) if plain else None
+    loop = found and found.bare
+    if isinstance(fmt, (str, Format)) and _is_plain(rounding) and _is_plain(overflow) and len(_LOOPS) < _MOST_LOOPS:
+        _LOOPS[fmt, rounding, overflow, engine, dtype] = loop
+    return loop
 
 
 def _refuse_scaled(fmt: Any, **given: Any) -> None:

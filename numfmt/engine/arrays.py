@@ -40,6 +40,10 @@ def value_even(x: Any, out: Any, p: Any) -> Any:
     return _round(floats.value_of_even, x, out, p)
 
 
+def value_even_unsigned(x: Any, out: Any, p: Any) -> Any:
+    return _round(floats.value_of_even_unsigned, x, out, p)
+
+
 def value_even_in_place(x: Any, p: Any) -> Any:
     return _round(floats.value_of_even, x, x, p)
 
@@ -56,6 +60,10 @@ def code_even(x: Any, out: Any, p: Any) -> Any:
     return _round(floats.code_of_even, x, out, p)
 
 
+def code_even_unsigned(x: Any, out: Any, p: Any) -> Any:
+    return _round(floats.code_of_even_unsigned, x, out, p)
+
+
 def code_directed(x: Any, out: Any, p: Any) -> Any:
     return _round(floats.code_of_directed, x, out, p)
 
@@ -69,7 +77,8 @@ def decode_codes(codes: Any, out: Any, p: Any) -> Any:
     peak = p.dtype.type(0)
     for part in _blocks(codes.size):
         c = load_word(codes[part], q.magnitude)
-        out[part] = floats.decode(c, q).view(f"f{p.dtype.itemsize}")
+        with np.errstate(all="ignore"):
+            out[part] = floats.decode(c, q).view(f"f{p.dtype.itemsize}")
         peak = max(peak, c.max())
     return peak
 

@@ -23,11 +23,12 @@ class Loop(NamedTuple):
     that the policy refuses."""
 
     run: Callable[[Any, Any, Any], bool]
+    bare: tuple[Any, Any]  # the loop itself and its parameters
     in_place: Callable[[Any], bool] | None
     cost: float  # ns an element, roughly: to decide whether threads pay
 
 
-_COST = {"even": 0.2, "directed": 0.4, "stochastic": 0.5}
+_COST = {"even": 0.2, "even_unsigned": 0.2, "directed": 0.4, "stochastic": 0.5}
 
 
 class Plan:
@@ -73,11 +74,11 @@ class Plan:
         prefix = "code" if self.codes else "value"
         loop = getattr(self.module, f"{prefix}_{kind}")
         in_place = getattr(self.module, f"{prefix}_{kind}_in_place", None)
-        guard, p = self._guard(parameters), parameters
+        guard, p = int(self._guard(parameters)), parameters
         if kind == "stochastic":
-            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, None, _COST[kind])
+            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p), None, _COST[kind])
         once = None if in_place is None else lambda x: in_place(x, p) >= guard
-        return Loop(lambda x, n, out: loop(x, out, p) >= guard, once, _COST[kind])
+        return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p), once, _COST[kind])
 
     def _guard(self, p: Any) -> Any:
         """The least magnitude word that needs a closer look."""

@@ -166,7 +166,7 @@ class _Lowering:
             magic_limit=0 if self.own else bits_of(Fraction(2) ** fmt.emin, width),
             half_shift=1 if row.nearest else width - 1,
             base=row.base * spread, odd=row.odd * spread, neg=row.neg * spread,
-            parity=self.flip << self.field_bits,
+            implied=bool(fmt.man_bits) << self.field_bits, parity=self.flip << self.field_bits,
             tiny_limit=0 if self.own else bits_of(self.quantum, width),
             quantum=bits_of(self.quantum, width),
             tiny_pos=self.tiny(False), tiny_x=self.tiny(False) ^ self.tiny(True),
@@ -182,11 +182,6 @@ class _Lowering:
 
 def _float_of(word: int, width: int) -> float:
     return float(np.uint32(word).view(np.float32) if width == 32 else np.uint64(word).view(np.float64))
-
-
-def _one_special(q: Rounding) -> bool:
-    """Whether all overflow of a signed format gives one result: the nearest_even loop serves."""
-    return q.over_x == 0 and q.inf_x == 0 and q.inf_pos == q.over_pos
 
 
 @lowering(Float)
@@ -209,8 +204,8 @@ class FloatLowering:
             return None  # 0 gives NaN but overflow does not: the loop has one result for both
         if policy.rounding.stochastic:
             kind = "stochastic"
-        elif policy.rounding.name == "nearest_even" and fmt.has_zero and _even_serves(fmt, q):
-            kind = "even"
+        elif policy.rounding.name == "nearest_even" and fmt.has_zero and _even_serves(lowered, q):
+            kind = "even" if fmt.signed else "even_unsigned"
         else:
             kind = "directed"
         return kind, pack(q, width)
@@ -236,7 +231,9 @@ class FloatLowering:
         return pack(q, width)
 
 
-def _even_serves(fmt: Float, q: Rounding) -> bool:
-    if fmt.signed:
-        return _one_special(q)
-    return bool(q.inf_pos == q.over_pos and q.over_neg == q.over_neg ^ 0 and q.inf_pos ^ q.inf_x == q.over_neg)
+def _even_serves(lowered: _Lowering, q: Rounding) -> bool:
+    """Whether all overflow on a side gives one result, so that the short loops do."""
+    if lowered.fmt.signed:
+        plain_nan = lowered.policy.nan_code in (None, -1)
+        return bool(plain_nan and q.over_x == q.inf_x == 0 and q.inf_pos == q.over_pos)
+    return bool(q.inf_pos == q.over_pos and q.inf_pos ^ q.inf_x == q.over_neg)

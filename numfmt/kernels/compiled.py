@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
-from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from . import floats, philox, words
 from .parameters import Decoding, Rounding
@@ -117,23 +116,33 @@ def _overload_put(out, i, x):
     return plain
 
 
-_ROUNDING, _DECODING = len(Rounding._fields), len(Decoding._fields)
+def _compile_unpacking(unpack: Any, names: Any) -> None:
+    """Make `names(*p)` plain loads: once a call, ahead of the loop."""
+
+    @intrinsic
+    def loads(typing: Any, p: Any) -> Any:
+        result = types.NamedUniTuple(p.dtype, len(names._fields), names)
+
+        def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            data = context.make_array(p)(context, builder, args[0]).data
+            index = [context.get_constant(types.intp, i) for i in range(result.count)]
+            words = [builder.load(builder.gep(data, [i])) for i in index]
+            return context.make_tuple(builder, result, words)
+
+        return result(p), emit
+
+    overload(unpack)(lambda p: lambda p: loads(p))
 
 
-@overload(floats.rounding)
-def _overload_rounding(p):
-    return lambda p: Rounding(*to_fixed_tuple(p, _ROUNDING))
-
-
-@overload(floats.decoding)
-def _overload_decoding(p):
-    return lambda p: Decoding(*to_fixed_tuple(p, _DECODING))
+_compile_unpacking(floats.rounding, Rounding)
+_compile_unpacking(floats.decoding, Decoding)
 
 
 for _formula in (
-    floats.nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
-    floats.finish, floats.decode, floats.value_of_even, floats.value_of_directed,
-    floats.value_of_stochastic, floats.code_of_even, floats.code_of_directed,
+    floats.add_half, floats.nearest_even, floats.code_nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
+    floats.finish_even_unsigned, floats.finish, floats.decode, floats.value_of_even,
+    floats.value_of_even_unsigned, floats.value_of_directed, floats.value_of_stochastic,
+    floats.code_of_even, floats.code_of_even_unsigned, floats.code_of_directed,
     floats.code_of_stochastic,
 ):  # fmt: skip
     register_jitable(_formula)
@@ -141,10 +150,12 @@ for _formula in (
 _loop = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
 
 value_even = _loop(floats.value_even)
+value_even_unsigned = _loop(floats.value_even_unsigned)
 value_even_in_place = _loop(floats.value_even_in_place)
 value_directed = _loop(floats.value_directed)
 value_stochastic = _loop(floats.value_stochastic)
 code_even = _loop(floats.code_even)
+code_even_unsigned = _loop(floats.code_even_unsigned)
 code_directed = _loop(floats.code_directed)
 code_stochastic = _loop(floats.code_stochastic)
 decode_codes = _loop(floats.decode_codes)

@@ -35,6 +35,7 @@ class Rounding(NamedTuple):
     base: Any
     odd: Any
     neg: Any
+    implied: Any  # the implicit bit, which is odd; 0 where the last kept bit is the exponent's
     parity: Any  # `flip`, at the place of the exponent
     # below the quantum
     tiny_limit: Any  # magnitudes below it are zero or the quantum

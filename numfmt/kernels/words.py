@@ -15,11 +15,11 @@ sub = np.subtract
 and_ = np.bitwise_and
 or_ = np.bitwise_or
 xor = np.bitwise_xor
+invert = np.invert
 shl = np.left_shift
 shr = np.right_shift
 umax = np.maximum
 umin = np.minimum
-multiply = np.multiply
 
 EXACT = np.uint64(1 << 53)  # integers below it are float64s
 LOW = np.uint64(2047)  # the bits that a 64-bit integer may have beyond 53
