@@ -1,0 +1,546 @@
+"""`compare`: what each format makes of each tensor, as one row of errors and shares.
+
+Everything is measured chunk by chunk, 65536 elements in C order, so memory is bounded. A column
+that is a sum adds up each chunk in float64 and the chunks exactly: no digit depends on threads,
+on the layout, or on how the tensor is stored.
+"""
+
+from __future__ import annotations
+
+import csv
+import html
+import io
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from fractions import Fraction
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Any, NamedTuple, overload
+
+import numpy as np
+
+from . import reference
+from .casting import cast
+from .engine.run import Noise
+from .errors import RangeError
+from .format import Format, exponent
+from .registry import parse
+from .spec import _split_commas
+from .tensors import CHUNK, Tensor, tensors_of
+
+Array = np.ndarray[Any, Any]
+WORTH_A_BAR = 1 << 24  # elements times formats: some seconds
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one format makes of one tensor.
+
+    Errors are over the elements that are finite before and after: `overflow` has the others.
+    NaN where a column has no elements. Shares are of all elements, from 0 to 1.
+
+    Attributes
+    ----------
+    tensor : its name
+    format : canonical spec
+    bits, bits_per_element : of a code; with what elements share counted in
+    count : elements
+    max_relative_error, mean_relative_error : \\|x - y\\| / \\|x\\| over x != 0
+    max_ulp_error, mean_ulp_error : \\|x - y\\| in units of the format's spacing at x
+    rms_error : root of the mean of (x - y)**2, in the unit of the tensor
+    sqnr_db : 10 log10(sum x**2 / sum (x - y)**2), in dB; infinite if nothing is lost
+    overflow : finite x that rounds outside the range, whatever is delivered then
+    underflow : x != 0 that becomes 0
+    subnormal : the result is not 0 and below the smallest normal value
+    exact : finite x that stays as it is
+    nonfinite : x is NaN or infinite to begin with
+    """
+
+    tensor: str
+    format: str
+    bits: int
+    bits_per_element: float
+    count: int
+    max_relative_error: float
+    mean_relative_error: float
+    max_ulp_error: float
+    mean_ulp_error: float
+    rms_error: float
+    sqnr_db: float
+    overflow: float
+    underflow: float
+    subnormal: float
+    exact: float
+    nonfinite: float
+
+
+NAMES = tuple(field.name for field in fields(Row))
+
+
+def compare(
+    x: Any, formats: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
+    seed: int | None = None, progress: bool | None = None,
+) -> Comparison:  # fmt: skip
+    """The errors of formats on tensors: one row for each tensor and format.
+
+    Parameters
+    ----------
+    x : array_like of real numbers, mapping of names to such, or path
+        Any shape; a path names a `.npy`, `.npz` or `.safetensors` file, read tensor by tensor.
+    formats : str, Format or list of them
+        Specs; one string may hold several, with commas.
+    rounding, overflow, nan, seed
+        As in `cast`; element i of each tensor takes noise word i. Where a format has no NaN and
+        `nan` is not given, NaN is no error: it is counted as `nonfinite`.
+    progress : bool, optional
+        A progress bar on stderr; by default on a terminal, for large tensors.
+
+    Returns
+    -------
+    Comparison
+        A sequence of `Row`; prints as a table, and has `to_csv`, `to_json` and `to_pandas`.
+
+    Memory beyond the input is some tens of MiB, whatever its size.
+
+    >>> row = compare(np.float32([1.0, 1.1, 1e6]), "e4m3fn")[0]
+    >>> row.max_relative_error, row.overflow, row.exact
+    (0.0227272..., 0.333..., 0.333...)
+    """
+    jobs = [Job(fmt, rounding, overflow, nan, seed) for fmt in format_list(formats)]
+    rows = [row for tensor in tensors_of(x) for row in _compare_one(tensor, jobs, progress)]
+    return Comparison(tuple(rows))
+
+
+def format_list(formats: Any) -> list[Format]:
+    """The formats of specs, without repetition.
+
+    >>> [str(f) for f in format_list("fp16, bf16, e5m10")]
+    ['f16', 'bf16']
+    """
+    if isinstance(formats, str):
+        formats = _split_commas(formats)
+    given = formats if isinstance(formats, (list, tuple, set, frozenset)) else [formats]
+    specs = [s for f in given for s in (_split_commas(f) if isinstance(f, str) else [f])]
+    if not specs:
+        raise ValueError("compare needs at least one format, such as 'bf16'; got none")
+    return list(dict.fromkeys(map(parse, specs)))
+
+
+class Limit(NamedTuple):
+    """A finite x overflows on one side beyond `at`, and there too if `inclusive`."""
+
+    at: Fraction
+    inclusive: bool
+
+    def passed(self, size: Array) -> Array:
+        at = _number(self.at, size.dtype)
+        return np.asarray(size >= at if self.inclusive else size > at)
+
+
+class Job:
+    """One format with its policy: what rounds a chunk and what is known about its range."""
+
+    def __init__(self, fmt: Format, rounding: Any, overflow: Any, nan: Any, seed: int | None) -> None:
+        self.fmt = fmt
+        self.policy = reference.policy(fmt, rounding, overflow, _nan_rule(fmt, nan))
+        self.keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan_rule(fmt, nan)}
+        self.noise = None
+        if self.policy.rounding.stochastic:
+            if seed is None:
+                raise ValueError(f"rounding='{self.policy.rounding.name}' needs seed=, an integer from 0 on")
+            self.noise = Noise(self.policy.random_bits, seed=seed)
+
+    def words(self, start: int, count: int) -> Array | None:
+        return None if self.noise is None else self.noise.take(start, count)
+
+    def round(self, x: Array, words: Array | None) -> Array:
+        return np.asarray(cast(x, self.fmt, **self.keywords, noise=words, dtype=np.float64))
+
+    def spacing(self, x: Array) -> Array:
+        """The gap of the format's values around x; 0 where x is a value."""
+        below, above = (
+            cast(x, self.fmt, rounding=f"toward_{side}", overflow="saturate", nan="max", dtype=np.float64)
+            for side in ("negative", "positive")
+        )
+        gap = above - below
+        for outside, outer in ((x > self.high, self.outer[1]), (x < self.low, self.outer[0])):
+            if outside.any():
+                gap[outside] = outer
+        return np.asarray(gap)
+
+    @cached_property
+    def low(self) -> float:
+        return float(self.fmt.min)
+
+    @cached_property
+    def high(self) -> float:
+        return float(self.fmt.max)
+
+    @cached_property
+    def outer(self) -> tuple[float, float]:
+        """Spacing past the first and the last value: continued, or the nearest gap there is."""
+        fmt, (first, last) = self.fmt, self.fmt.span
+        below = fmt.at(min(first + 1, last)) - fmt.at(first)
+        above = fmt.at(last) - fmt.at(max(last - 1, first))
+        if fmt.step is not None:
+            below, above = fmt.step if fmt.signed else below, fmt.step
+        return float(below), float(above)
+
+    @cached_property
+    def limits(self) -> tuple[Limit, Limit]:
+        """Where overflow begins, in magnitude, for negative and for positive x."""
+        return self._limit(True), self._limit(False)
+
+    def _limit(self, negative: bool) -> Limit:
+        """Rounding changes its mind at the last value, half a step on, or a whole step on."""
+        fmt, mirrored = self.fmt, negative and not self.fmt.signed
+        edge = Fraction(0) if mirrored else abs(Fraction(fmt.value(fmt.edge(negative))))
+        step = fmt.smallest if mirrored else fmt.step or Fraction(0)
+        for quarters, limit in (
+            (0, Limit(edge, True)),
+            (1, Limit(edge, False)),
+            (2, Limit(edge + step / 2, True)),
+            (3, Limit(edge + step / 2, False)),
+        ):
+            size = edge + step * quarters / 4
+            if not step and quarters:
+                return Limit(edge, False)
+            if self._overflows(-size if negative else size, 0):
+                return limit
+        return Limit(edge + step, True)
+
+    def _overflows(self, x: Fraction, word: int) -> bool:
+        try:
+            reference.encode(x, self.fmt, self.policy._replace(overflow="raise"), word)
+        except RangeError:
+            return True
+        return False
+
+    def outside(self, x: Array, y: Array, words: Array | None) -> Array:
+        """Which finite x round outside the range."""
+        far = (x > self.high) | (x < self.low)
+        if self.fmt.zero() is None:
+            far |= x == 0
+        if not far.any():
+            return far
+        far &= np.isfinite(x)
+        if words is not None:
+            return self._drawn_outside(x, y, words, far)
+        negative, positive = self.limits
+        return np.asarray(far & np.where(x > 0, positive.passed(x), negative.passed(-x)))
+
+    def _drawn_outside(self, x: Array, y: Array, words: Array, far: Array) -> Array:
+        """Stochastic: the draw decides; a result that is the last value does not tell it."""
+        for i in np.flatnonzero(far & np.isfinite(y)):
+            far[i] = self._overflows(Fraction(reference.exact(x[i])), int(words[i]))
+        return far
+
+
+def _nan_rule(fmt: Format, nan: Any) -> Any:
+    return "max" if nan is None and fmt.nan() is None else nan
+
+
+def _number(x: Fraction, dtype: np.dtype[Any]) -> Any:
+    """A boundary (at most 64 significant bits) as a float of that dtype, infinite past its range."""
+    shift = exponent(x) - 63 if x else 0
+    with np.errstate(over="ignore"):
+        return np.ldexp(dtype.type(int(x / Fraction(2) ** shift)), shift)
+
+
+class Part(NamedTuple):
+    """What one chunk adds to a row: counts, largest values, sums."""
+
+    kept: int
+    nonzero: int
+    overflow: int
+    underflow: int
+    subnormal: int
+    exact: int
+    nonfinite: int
+    max_relative: float
+    max_ulp: float
+    relative: float
+    ulp: float
+    noise: Fraction
+    signal: Fraction
+
+
+def _measure(x: Array, job: Job, start: int) -> Part:
+    """One chunk; x is 1-D, float64 or longdouble."""
+    words = job.words(start, x.size)
+    y = job.round(x, words)
+    finite = np.isfinite(x)
+    kept = finite & np.isfinite(y)
+    size, error = abs(x), abs(x - y)
+    if not kept.all():
+        size[~kept] = error[~kept] = 0
+    nonzero = size != 0
+    relative = error / np.where(nonzero, size, 1)
+    gap = job.spacing(x)
+    ulp = error / np.where(gap > 0, gap, 1)
+    magnitude = abs(y)
+    return Part(
+        kept=_count(kept),
+        nonzero=_count(nonzero),
+        overflow=_count(job.outside(x, y, words)),
+        underflow=_count(nonzero & (magnitude == 0)),
+        subnormal=_count(kept & (magnitude > 0) & (magnitude < float(job.fmt.min_normal))),
+        exact=_count(finite & (x == y)),
+        nonfinite=x.size - _count(finite),
+        max_relative=float(relative.max()),
+        max_ulp=float(ulp.max()),
+        relative=float(relative.sum()),
+        ulp=float(ulp.sum()),
+        noise=_sum_of_squares(error),
+        signal=_sum_of_squares(size),
+    )
+
+
+def _count(mask: Array) -> int:
+    return int(np.count_nonzero(mask))
+
+
+def _sum_of_squares(sizes: Array) -> Fraction:
+    """Of finite sizes >= 0, scaled by a power of two so that no square leaves float64."""
+    largest = sizes.max()
+    if not largest:
+        return Fraction(0)
+    _, shift = np.frexp(largest)
+    scaled = np.ldexp(sizes, -shift)
+    return Fraction(float((scaled * scaled).sum())) * Fraction(4) ** int(shift)
+
+
+def _compare_one(tensor: Tensor, jobs: Sequence[Job], progress: bool | None) -> list[Row]:
+    parts: list[list[Part]] = [[] for _ in jobs]
+    work = tensor.array.size * len(jobs)
+    with np.errstate(all="ignore"), _bar(tensor.name, work, progress) as advance:
+        for i, x in enumerate(tensor.chunks()):
+            for job, measured in zip(jobs, parts, strict=True):
+                measured.append(_measure(x, job, i * CHUNK))
+                advance(x.size)
+    return [
+        _row(tensor.name, job.fmt, tensor.array.size, measured)
+        for job, measured in zip(jobs, parts, strict=True)
+    ]
+
+
+def _row(name: str, fmt: Format, count: int, parts: Sequence[Part]) -> Row:
+    columns: dict[str, list[Any]] = {f: [getattr(p, f) for p in parts] for f in Part._fields}
+    kept, nonzero = sum(columns["kept"]), sum(columns["nonzero"])
+    noise, signal = sum(columns["noise"], Fraction(0)), sum(columns["signal"], Fraction(0))
+    shares = ("overflow", "underflow", "subnormal", "exact", "nonfinite")
+    return Row(
+        tensor=name,
+        format=str(fmt),
+        bits=fmt.bits,
+        bits_per_element=float(fmt.bits),
+        count=count,
+        max_relative_error=max(columns["max_relative"]) if nonzero else math.nan,
+        mean_relative_error=_ratio(_total(columns["relative"]), nonzero),
+        max_ulp_error=max(columns["max_ulp"]) if kept else math.nan,
+        mean_ulp_error=_ratio(_total(columns["ulp"]), kept),
+        rms_error=_root(noise / kept) if kept else math.nan,
+        sqnr_db=_decibels(signal, noise),
+        **{share: _ratio(sum(columns[share]), count) for share in shares},
+    )
+
+
+def _ratio(total: float, count: int) -> float:
+    return total / count if count else math.nan
+
+
+def _total(sums: Iterable[float]) -> float:
+    try:
+        return math.fsum(sums)
+    except OverflowError:
+        return math.inf
+
+
+def _root(x: Fraction) -> float:
+    """The square root of an x that float64 may not hold."""
+    half = exponent(x) // 2 if x else 0
+    return math.ldexp(math.sqrt(x / Fraction(4) ** half), half)
+
+
+def _decibels(signal: Fraction, noise: Fraction) -> float:
+    if not noise:
+        return math.inf if signal else math.nan
+    if not signal:
+        return -math.inf
+    e = exponent(signal / noise)
+    return 10 * (math.log10(signal / noise / Fraction(2) ** e) + e * math.log10(2))
+
+
+@contextmanager
+def _bar(name: str, total: int, progress: bool | None) -> Iterator[Callable[[int], None]]:
+    """What is called with a number of elements done; it moves a bar on stderr, or nothing."""
+    if progress is None:
+        progress = total >= WORTH_A_BAR and sys.stderr.isatty()
+    if not progress:
+        yield lambda done: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(name or "compare", total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+class Column(NamedTuple):
+    """A column of the printed table: two lines of heading, field and how a number is written."""
+
+    over: str
+    heading: str
+    field: str
+    write: Callable[[Any], str]
+
+
+def _short(x: float) -> str:
+    """Two digits and no padding in the exponent: 3.9e-3."""
+    if not math.isfinite(x):
+        return "-" if math.isnan(x) else f"{x}"
+    if x == 0 or 0.01 <= abs(x) < 1000:
+        return f"{x:.2g}" if abs(x) < 100 else f"{x:.0f}"
+    digits, _, power = f"{x:.1e}".partition("e")
+    return f"{digits}e{int(power)}"
+
+
+def _decimal(x: float) -> str:
+    return f"{x:.2f}" if abs(x) < 1000 else _short(x).replace("nan", "-")
+
+
+def _percent(x: float) -> str:
+    """A share in %, at most five characters; never 0 or 100 for what is merely near."""
+    if math.isnan(x):
+        return "-"
+    p = 100 * x
+    if p in (0, 100):
+        return f"{p:.0f}"
+    return "<.01" if p < 0.01 else ">99.9" if p > 99.9 else f"{p:.2f}" if p < 10 else f"{p:.1f}"
+
+
+COLUMNS = (
+    Column("", "format", "format", str),
+    Column("", "bits", "bits_per_element", lambda bits: f"{bits:g}"),
+    Column("relative", "max", "max_relative_error", _short),
+    Column("error", "mean", "mean_relative_error", _short),
+    Column("ulp", "max", "max_ulp_error", _decimal),
+    Column("error", "mean", "mean_ulp_error", _decimal),
+    Column("rms", "error", "rms_error", _short),
+    Column("SQNR", "dB", "sqnr_db", lambda x: "-" if math.isnan(x) else f"{x:.1f}"),
+    Column("over", "flow %", "overflow", _percent),
+    Column("under", "flow %", "underflow", _percent),
+    Column("sub", "norm %", "subnormal", _percent),
+    Column("", "exact%", "exact", _percent),
+    Column("not", "finite%", "nonfinite", _percent),
+)
+
+
+def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """Lines of cells as text: the first `left` columns to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
+        " ".join(
+            cell.ljust(width) if i < left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
+
+
+@dataclass(frozen=True, repr=False)
+class Comparison(Sequence[Row]):
+    """The rows of `compare`, in the order of tensors and formats.
+
+    >>> table = compare([1.0, 2.5], "bf16,e2m1fn")
+    >>> len(table), table[1].format
+    (2, 'e2m1fn')
+    """
+
+    rows: tuple[Row, ...]
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> Comparison: ...
+    def __getitem__(self, index: int | slice) -> Row | Comparison:
+        return Comparison(self.rows[index]) if isinstance(index, slice) else self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """One dict a row, with the fields of `Row`."""
+        return [asdict(row) for row in self.rows]
+
+    def _columns(self) -> tuple[Column, ...]:
+        """All but the last where every element is finite."""
+        return COLUMNS if any(row.nonfinite > 0 for row in self.rows) else COLUMNS[:-1]
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return "no tensors"
+        columns = self._columns()
+        head = [[c.over for c in columns], [c.heading for c in columns]]
+        lines = aligned(head + [[c.write(getattr(row, c.field)) for c in columns] for row in self.rows])
+        text, body = lines[:2], iter(lines[2:])
+        for (name, count), rows in groupby(self.rows, lambda row: (row.tensor, row.count)):
+            text += ["", f"{name}{': ' * bool(name)}{count} element{'s' * (count != 1)}"]
+            text += [next(body) for _ in rows]
+        return "\n".join(text)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        columns = self._columns()
+        head = "".join(f"<th>{html.escape(f'{c.over} {c.heading}'.strip())}</th>" for c in columns)
+        body = "".join(
+            f"<tr><td>{html.escape(row.tensor)}</td>"
+            + "".join(f"<td>{html.escape(c.write(getattr(row, c.field)))}</td>" for c in columns)
+            + "</tr>"
+            for row in self.rows
+        )
+        return f"<table><thead><tr><th>tensor</th>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Every field with all its digits, as CSV; written to `path` too if that is given."""
+        stream = io.StringIO()
+        writer = csv.DictWriter(stream, NAMES, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.to_dicts())
+        return _delivered(stream.getvalue(), path)
+
+    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
+        """A list of objects; JSON has no NaN and no infinity: null and "inf" stand for them."""
+        plain = [{key: _plain(value) for key, value in row.items()} for row in self.to_dicts()]
+        return _delivered(json.dumps(plain, indent=2, allow_nan=False) + "\n", path)
+
+    def to_pandas(self) -> Any:
+        """A pandas DataFrame with the fields of `Row`."""
+        try:
+            import pandas
+        except ImportError:
+            raise ImportError("to_pandas needs pandas: pip install pandas; to_csv needs nothing") from None
+        return pandas.DataFrame(self.to_dicts(), columns=list(NAMES))
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float) or math.isfinite(value):
+        return value
+    return None if math.isnan(value) else str(value)
+
+
+def _delivered(text: str, path: str | os.PathLike[str] | None) -> str:
+    if path is not None:
+        Path(path).write_text(text, encoding="utf-8")
+    return text
+
+
+__all__ = ["Comparison", "Row", "compare"]

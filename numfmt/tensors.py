@@ -1,0 +1,337 @@
+"""Tensors by name, from memory or from `.npy`, `.npz` and `.safetensors` files, read lazily; and
+writing one `.npy` file so that nothing is ever half written.
+
+The safetensors header is read here: the package of that name gives NumPy no bfloat16 and no
+float8, and copies each tensor. Eight bytes of length, a JSON table, then plain little-endian
+numbers can be mapped as they lie; every size in the table is checked before it is used.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import secrets
+import shutil
+import stat
+import sys
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from .casting import decode
+from .engine import inputs
+from .format import Format
+from .registry import parse
+
+Array = np.ndarray[Any, Any]
+CHUNK = 1 << 16  # elements
+LONGEST_HEADER = 100_000_000  # bytes, as in the reference implementation of safetensors
+
+# safetensors dtype: (NumPy dtype of the stored words, format of the words if they are codes)
+DTYPES: dict[str, tuple[str, str | None]] = {
+    "F64": ("<f8", None),
+    "F32": ("<f4", None),
+    "F16": ("<f2", None),
+    "BF16": ("<u2", "bf16"),
+    "F8_E4M3": ("|u1", "e4m3fn"),
+    "F8_E5M2": ("|u1", "e5m2"),
+    "F8_E4M3FNUZ": ("|u1", "e4m3fnuz"),
+    "F8_E5M2FNUZ": ("|u1", "e5m2fnuz"),
+    "F8_E8M0": ("|u1", "e8m0fnu"),
+    "I64": ("<i8", None),
+    "I32": ("<i4", None),
+    "I16": ("<i2", None),
+    "I8": ("|i1", None),
+    "U64": ("<u8", None),
+    "U32": ("<u4", None),
+    "U16": ("<u2", None),
+    "U8": ("|u1", None),
+    "BOOL": ("|b1", None),
+}
+
+
+class FileError(OSError, ValueError):
+    """A file that cannot be read or written; the message says which, why and what to do."""
+
+
+class Tensor(NamedTuple):
+    """A name and an array; with `coded`, the elements are codes of that format.
+
+    >>> [chunk.tolist() for chunk in Tensor("w", np.array([0x3F80], np.uint16), parse("bf16")).chunks()]
+    [[1.0]]
+    """
+
+    name: str
+    array: Array
+    coded: Format | None = None
+
+    def chunks(self) -> Iterator[Array]:
+        """The elements in C order as numbers, 65536 at a time: 1-D native float64, longdouble
+        where float64 does not hold the dtype (64-bit integers)."""
+        a = self.array
+        flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
+        for start in range(0, a.size, CHUNK):
+            yield self._numbers(flat[start : start + CHUNK])
+
+    def sample(self, most: int) -> Array:
+        """At most `most` elements, evenly spaced in C order, as `chunks` gives them."""
+        a = self.array
+        step = max(1, -(-a.size // most))
+        flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
+        return self._numbers(flat[::step])
+
+    def _numbers(self, words: Array) -> Array:
+        if self.coded is not None:
+            return np.asarray(decode(words, self.coded, dtype=np.float64))
+        wide = words.dtype.kind in "iuf" and words.dtype.itemsize > 8 - (words.dtype.kind in "iu")
+        return words.astype(np.longdouble if wide else np.float64)
+
+
+def tensors_of(x: Any) -> Iterator[Tensor]:
+    """The tensors of an array, of a mapping of names to arrays, or of a file.
+
+    >>> [t.name for t in tensors_of({"a": [1.0], "b": [2.0]})]
+    ['a', 'b']
+    """
+    if isinstance(x, (str, os.PathLike)):
+        return read(x)
+    if isinstance(x, Mapping):
+        return (_tensor(str(name), array) for name, array in x.items())
+    return iter([_tensor("", x)])
+
+
+def _tensor(name: str, x: Any) -> Tensor:
+    try:
+        array, coded = _torch_or_numpy(x)
+        if coded is None:
+            inputs.classify(array)
+    except TypeError as error:
+        raise TypeError(f"tensor {name!r}: {error}" if name else str(error)) from None
+    return Tensor(name, array, coded)
+
+
+def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
+    torch = sys.modules.get("torch")  # never import it for the user
+    if torch is None or not isinstance(x, torch.Tensor):
+        return np.asarray(x), None
+    from .interop.torch import to_numpy
+
+    array, coded = to_numpy(x.detach().cpu())
+    return array, coded
+
+
+def read(path: str | os.PathLike[str]) -> Iterator[Tensor]:
+    """The tensors of a `.npy`, `.npz` or `.safetensors` file, one at a time.
+
+    `.npy` and `.safetensors` are memory-mapped; of an `.npz` one member is held at a time.
+
+    Raises
+    ------
+    FileError : missing, without permission, truncated, or of another kind
+    TypeError : a tensor that does not hold real numbers
+    """
+    file = Path(path)
+    reader = READERS.get(file.suffix.lower())
+    if reader is None:
+        raise FileError(f"cannot read '{file}': expected one of {', '.join(READERS)}")
+    return _explained(file, reader)
+
+
+def _explained(file: Path, reader: Callable[[Path], Iterator[Tensor]]) -> Iterator[Tensor]:
+    """What a reader gives; whatever it raises about the file becomes one clear error."""
+    try:
+        if not file.is_file() and file.exists():
+            raise FileError("it is no regular file")
+        yield from reader(file)
+    except FileError as error:
+        raise FileError(f"cannot read '{file}': {error}") from None
+    except MemoryError:
+        raise FileError(f"cannot read '{file}': a tensor does not fit in memory") from None
+    except OSError as error:
+        raise FileError(f"cannot read '{file}': {error.strerror or error}") from None
+    except (ValueError, EOFError, KeyError, RecursionError, zipfile.BadZipFile) as error:
+        why = " ".join(str(error).split())
+        raise FileError(
+            f"cannot read '{file}': it is damaged or no {file.suffix} file ({why}). Save it again"
+        ) from None
+
+
+def _read_npy(file: Path) -> Iterator[Tensor]:
+    _check_magic(file, b"\x93NUMPY")
+    yield _tensor(file.stem, _load_npy(file))
+
+
+def _load_npy(file: Path) -> Array:
+    """Mapped where it can be: an array without elements cannot."""
+    try:
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    except ValueError as error:
+        if "mmap" not in str(error) and "empty" not in str(error):
+            raise
+        array = np.load(file, allow_pickle=False)
+    return np.asarray(array)
+
+
+def _read_npz(file: Path) -> Iterator[Tensor]:
+    _check_magic(file, b"PK")
+    with np.load(file, allow_pickle=False) as members:
+        for name in members.files:
+            yield _tensor(name, _member(members, name))
+
+
+def _member(members: Any, name: str) -> Array:
+    try:
+        return np.asarray(members[name])
+    except Exception as error:  # zlib.error, and what a crafted zip member may bring about
+        raise FileError(f"its member {name!r} is damaged ({error}). Save it again") from None
+
+
+def _check_magic(file: Path, magic: bytes) -> None:
+    with file.open("rb") as stream:
+        start = stream.read(len(magic))
+    if start != magic:
+        what = "it is empty" if not start else f"it does not begin as a {file.suffix} file does"
+        raise FileError(f"{what}. Save it again")
+
+
+class Entry(NamedTuple):
+    """One line of a safetensors header; begin and end in bytes from the first tensor's."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+
+def _read_safetensors(file: Path) -> Iterator[Tensor]:
+    with file.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
+        entries, start = _header(stream, size)
+    _check_cover(entries, size - start)
+    if not entries:
+        return
+    mapped = np.memmap(file, np.uint8, mode="r")
+    for entry in entries:
+        yield _mapped_tensor(entry, np.asarray(mapped[start + entry.begin : start + entry.end]))
+
+
+def _mapped_tensor(entry: Entry, words: Array) -> Tensor:
+    if entry.dtype not in DTYPES:
+        known = ", ".join(DTYPES)
+        raise FileError(f"tensor {entry.name!r} has dtype {entry.dtype!r}; known are {known}")
+    dtype, coded = DTYPES[entry.dtype]
+    array = words.view(dtype).reshape(entry.shape)
+    return Tensor(entry.name, array, parse(coded) if coded else None)
+
+
+def _header(stream: BinaryIO, size: int) -> tuple[list[Entry], int]:
+    """The entries, in the order of the file, and where the first tensor begins."""
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 10 or not 2 <= length <= min(size - 8, LONGEST_HEADER):
+        raise FileError(f"its header claims {length} bytes, the file has {size}. Save it again")
+    table = json.loads(stream.read(length), object_pairs_hook=_once)
+    if not isinstance(table, dict):
+        raise FileError("its header is no table of tensors. Save it again")
+    table.pop("__metadata__", None)
+    entries = [_entry(name, line) for name, line in table.items()]
+    return sorted(entries, key=lambda e: (e.begin, e.end)), 8 + length
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise FileError("a name stands twice in its header. Save it again")
+    return table
+
+
+def _entry(name: str, line: Any) -> Entry:
+    wrong = FileError(f"the header of tensor {name!r} makes no sense. Save it again")
+    if not isinstance(line, dict) or not {"dtype", "shape", "data_offsets"} <= line.keys():
+        raise wrong
+    dtype, shape, offsets = line["dtype"], line["shape"], line["data_offsets"]
+    if not (isinstance(dtype, str) and _are_sizes(shape) and _are_sizes(offsets) and len(offsets) == 2):
+        raise wrong
+    entry = Entry(name, dtype, tuple(shape), *offsets)
+    if len(shape) > 64 or (dtype in DTYPES and entry.end - entry.begin != _nbytes(entry)):
+        raise wrong
+    return entry
+
+
+def _are_sizes(numbers: Any) -> bool:
+    return isinstance(numbers, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in numbers)
+
+
+def _nbytes(entry: Entry) -> int:
+    return math.prod(entry.shape) * np.dtype(DTYPES[entry.dtype][0]).itemsize
+
+
+def _check_cover(entries: list[Entry], size: int) -> None:
+    """The tensors fill the file without gaps or overlaps, as the format demands."""
+    at = 0
+    for entry in entries:
+        if entry.begin != at or entry.end < at:
+            raise FileError(f"tensor {entry.name!r} does not begin where the one before ends. Save it again")
+        at = entry.end
+    if at != size:
+        fault = "truncated" if at > size else "too long"
+        raise FileError(f"it is {fault}: its tensors have {at} bytes, there are {size}. Get it again")
+
+
+READERS: dict[str, Callable[[Path], Iterator[Tensor]]] = {
+    ".npy": _read_npy,
+    ".npz": _read_npz,
+    ".safetensors": _read_safetensors,
+}
+
+
+def write_npy(
+    path: str | os.PathLike[str], shape: tuple[int, ...], dtype: np.dtype[Any], chunks: Iterable[Array]
+) -> None:
+    """Write chunks (1-D, C order) as one `.npy` file, whole or not at all.
+
+    The file appears under its name when all of it is on disk; until then, and after any failure,
+    what was there before stays. So a file may be converted onto itself.
+    """
+    with _replacing(Path(path)) as stream:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for chunk in chunks:
+            stream.write(np.ascontiguousarray(chunk, dtype).data)
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file beside `path` that takes its place at the end, or is removed."""
+    target = Path(os.path.realpath(path))
+    _check_target(path, target)
+    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with draft.open("xb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            shutil.copymode(target, draft)
+        os.replace(draft, target)
+    except OSError as error:
+        if isinstance(error, FileError) or error.errno is None:
+            raise
+        hint = ". Free some space and run it again" if error.errno == errno.ENOSPC else ""
+        raise FileError(f"cannot write '{path}': {error.strerror}{hint}") from None
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def _check_target(path: Path, target: Path) -> None:
+    """A device, a pipe or a folder is never replaced."""
+    with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+        if not stat.S_ISREG(target.stat().st_mode):
+            raise FileError(f"cannot write '{path}': it is no regular file. Name a .npy file")
