@@ -92,18 +92,17 @@ def step_table(fmt: Format, policy: Policy, start: int, stop: int) -> tuple[Arra
     """
     steps: list[tuple[int, int]] = []
     for sign in (0, SIGN):
-        low, high = max(start, sign), min(stop - 1, sign + INFINITY)
-        if low <= high:
-            steps += _steps(fmt, policy, low, high)
-        nan = max(start, sign + INFINITY + 1)
-        if nan < min(stop, sign + SIGN):
-            steps.append((nan, _reference_code(nan, fmt, policy)))
+        # between zero and infinity the code is monotone; both may share a code with the far end
+        for run in ((0, 0), (1, INFINITY - 1), (INFINITY, INFINITY), (INFINITY + 1, SIGN - 1)):
+            low, high = max(start, sign + run[0]), min(stop - 1, sign + run[1])
+            if low <= high:
+                steps += _steps(fmt, policy, low, high)
     first, codes = zip(*steps, strict=True)
     return np.array(first, np.uint64), np.array(codes, np.uint64)
 
 
 def _steps(fmt: Format, policy: Policy, low: int, high: int) -> Iterator[tuple[int, int]]:
-    """(first pattern, code) of every run among the patterns of one sign, NaN left out."""
+    """(first pattern, code) of every run among patterns over which the code is monotone."""
 
     @cache
     def code(pattern: int) -> int:
