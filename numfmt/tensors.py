@@ -24,12 +24,17 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from .casting import decode
+from .casting import cast, decode, encode
 from .engine import inputs
+from .engine.run import Noise
+from .errors import RangeError
 from .format import Format
+from .reference import WORD_BITS
 from .registry import parse
+from .rounding import rounding_mode
 
 Array = np.ndarray[Any, Any]
+Wanted = Callable[[str], bool]
 CHUNK = 1 << 16  # elements
 LONGEST_HEADER = 100_000_000  # bytes, as in the reference implementation of safetensors
 
@@ -71,38 +76,55 @@ class Tensor(NamedTuple):
     array: Array
     coded: Format | None = None
 
+    def pieces(self) -> Iterator[Array]:
+        """The elements in C order, 65536 at a time: 1-D, in their own dtype (float32 if coded)."""
+        flat = self._flat()
+        for start in range(0, self.array.size, CHUNK):
+            yield self._decoded(flat[start : start + CHUNK])
+
     def chunks(self) -> Iterator[Array]:
-        """The elements in C order as numbers, 65536 at a time: 1-D native float64, longdouble
-        where float64 does not hold the dtype (64-bit integers)."""
-        a = self.array
-        flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
-        for start in range(0, a.size, CHUNK):
-            yield self._numbers(flat[start : start + CHUNK])
+        """Those pieces as native float64; longdouble where float64 does not hold the dtype."""
+        return map(_widened, self.pieces())
+
+    def whole(self) -> Array:
+        """All elements in their shape, as `pieces` gives them."""
+        return self._decoded(self.array)
 
     def sample(self, most: int) -> Array:
-        """At most `most` elements, evenly spaced in C order, as `chunks` gives them."""
+        """At most `most` elements, evenly spaced in C order: 1-D float64."""
+        step = max(1, -(-self.array.size // most))
+        return self._decoded(self._flat()[::step]).astype(np.float64)
+
+    def _flat(self) -> Any:
         a = self.array
-        step = max(1, -(-a.size // most))
-        flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
-        return self._numbers(flat[::step])
+        return np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
 
-    def _numbers(self, words: Array) -> Array:
-        if self.coded is not None:
-            return np.asarray(decode(words, self.coded, dtype=np.float64))
-        wide = words.dtype.kind in "iuf" and words.dtype.itemsize > 8 - (words.dtype.kind in "iu")
-        return words.astype(np.longdouble if wide else np.float64)
+    def _decoded(self, words: Array) -> Array:
+        return words if self.coded is None else np.asarray(decode(words, self.coded))
 
 
-def tensors_of(x: Any) -> Iterator[Tensor]:
+def _widened(x: Array) -> Array:
+    wide = x.dtype.itemsize > 8 or x.dtype.str[1:] in ("i8", "u8")
+    return x.astype(np.longdouble if wide else np.float64)
+
+
+def everything(name: str) -> bool:
+    """The choice of all tensors."""
+    return True
+
+
+def tensors_of(x: Any, wanted: Wanted = everything) -> Iterator[Tensor]:
     """The tensors of an array, of a mapping of names to arrays, or of a file.
+
+    `wanted(name)` says which to read; a sole array has no name and is always wanted.
 
     >>> [t.name for t in tensors_of({"a": [1.0], "b": [2.0]})]
     ['a', 'b']
     """
     if isinstance(x, (str, os.PathLike)):
-        return read(x)
+        return read(x, wanted)
     if isinstance(x, Mapping):
-        return (_tensor(str(name), array) for name, array in x.items())
+        return (_tensor(str(name), array) for name, array in x.items() if wanted(str(name)))
     return iter([_tensor("", x)])
 
 
@@ -126,7 +148,7 @@ def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
     return array, coded
 
 
-def read(path: str | os.PathLike[str]) -> Iterator[Tensor]:
+def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[Tensor]:
     """The tensors of a `.npy`, `.npz` or `.safetensors` file, one at a time.
 
     `.npy` and `.safetensors` are memory-mapped; of an `.npz` one member is held at a time.
@@ -140,15 +162,15 @@ def read(path: str | os.PathLike[str]) -> Iterator[Tensor]:
     reader = READERS.get(file.suffix.lower())
     if reader is None:
         raise FileError(f"cannot read '{file}': expected one of {', '.join(READERS)}")
-    return _explained(file, reader)
+    return _explained(file, lambda: reader(file, wanted))
 
 
-def _explained(file: Path, reader: Callable[[Path], Iterator[Tensor]]) -> Iterator[Tensor]:
+def _explained(file: Path, read_all: Callable[[], Iterator[Tensor]]) -> Iterator[Tensor]:
     """What a reader gives; whatever it raises about the file becomes one clear error."""
     try:
         if not file.is_file() and file.exists():
             raise FileError("it is no regular file")
-        yield from reader(file)
+        yield from read_all()
     except FileError as error:
         raise FileError(f"cannot read '{file}': {error}") from None
     except MemoryError:
@@ -162,9 +184,10 @@ def _explained(file: Path, reader: Callable[[Path], Iterator[Tensor]]) -> Iterat
         ) from None
 
 
-def _read_npy(file: Path) -> Iterator[Tensor]:
+def _read_npy(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     _check_magic(file, b"\x93NUMPY")
-    yield _tensor(file.stem, _load_npy(file))
+    if wanted(file.stem):
+        yield _tensor(file.stem, _load_npy(file))
 
 
 def _load_npy(file: Path) -> Array:
@@ -178,10 +201,10 @@ def _load_npy(file: Path) -> Array:
     return np.asarray(array)
 
 
-def _read_npz(file: Path) -> Iterator[Tensor]:
+def _read_npz(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     _check_magic(file, b"PK")
-    with np.load(file, allow_pickle=False) as members:
-        for name in members.files:
+    with file.open("rb") as stream, np.load(stream, allow_pickle=False) as members:
+        for name in filter(wanted, members.files):
             yield _tensor(name, _member(members, name))
 
 
@@ -210,15 +233,15 @@ class Entry(NamedTuple):
     end: int
 
 
-def _read_safetensors(file: Path) -> Iterator[Tensor]:
+def _read_safetensors(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     with file.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
         entries, start = _header(stream, size)
     _check_cover(entries, size - start)
-    if not entries:
-        return
     mapped = np.memmap(file, np.uint8, mode="r")
     for entry in entries:
+        if not wanted(entry.name):
+            continue
         yield _mapped_tensor(entry, np.asarray(mapped[start + entry.begin : start + entry.end]))
 
 
@@ -284,11 +307,40 @@ def _check_cover(entries: list[Entry], size: int) -> None:
         raise FileError(f"it is {fault}: its tensors have {at} bytes, there are {size}. Get it again")
 
 
-READERS: dict[str, Callable[[Path], Iterator[Tensor]]] = {
+READERS: dict[str, Callable[[Path, Wanted], Iterator[Tensor]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
 }
+
+
+def rounded(
+    tensor: Tensor, fmt: Format, *, codes: bool = False, seed: int | None = None, **keywords: Any
+) -> tuple[np.dtype[Any], Iterator[Array]]:
+    """What `cast`, or `encode` if `codes`, makes of a tensor: the dtype, and 1-D pieces in C order.
+
+    >>> dtype, pieces = rounded(Tensor("", np.float32([1.1, 2])), parse("e4m3fn"), codes=True)
+    >>> dtype, [piece.tolist() for piece in pieces]
+    (dtype('uint8'), [[57, 64]])
+    """
+    verb = encode if codes else cast
+    nothing = tensor._replace(array=np.empty(0, tensor.array.dtype))
+    dtype = verb(nothing.whole(), fmt, seed=seed, **keywords).dtype
+    return dtype, _rounded_pieces(tensor, fmt, verb, seed, keywords)
+
+
+def _rounded_pieces(
+    tensor: Tensor, fmt: Format, verb: Callable[..., Any], seed: int | None, keywords: dict[str, Any]
+) -> Iterator[Array]:
+    stochastic = rounding_mode(keywords.get("rounding")).stochastic
+    noise = Noise(WORD_BITS, seed=seed) if stochastic else None
+    for i, x in enumerate(tensor.pieces()):
+        words = noise.take(i * CHUNK, x.size) if noise else None
+        try:
+            yield verb(x, fmt, noise=words, **keywords)
+        except RangeError:
+            verb(tensor.whole(), fmt, seed=seed, **keywords)  # fails too, and counts all offenders
+            raise
 
 
 def write_npy(

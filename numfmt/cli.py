@@ -1,0 +1,363 @@
+"""The command line: `nfmt`, or `python -m numfmt`.
+
+Exit status: 0, 1 for a failure (an unreadable file, a value that a format cannot take), 2 for
+bad use (an unknown name among it), 130 after Ctrl-C. Results go to stdout, all else to stderr.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ._version import __version__
+from .errors import SpecError
+from .registry import ALIASES, list_formats, parse
+from .rounding import MODES, rounding_mode
+
+if TYPE_CHECKING:
+    from .comparison import Job
+    from .format import Format, Value
+    from .tensors import Tensor
+
+BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
+FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
+FIGURES = (".png", ".svg", ".pdf")
+SAMPLE = 1 << 20  # elements of each tensor that a figure shows
+WIDEST = 16  # bits of a format whose values are listed
+
+
+class UsageError(ValueError):
+    """A command line that asks for what cannot be."""
+
+
+class Commands(TyperGroup):
+    """All commands, with one way to fail."""
+
+    def invoke(self, ctx: Any) -> Any:
+        with _reporting():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _reporting() -> Iterator[None]:
+    """Errors become one line on stderr and an exit status."""
+    try:
+        yield
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        _abandon_stdout()
+        raise typer.Exit(128 + signal.SIGPIPE) from None
+    except (SpecError, UsageError) as error:
+        raise _failure(error, 2) from None
+    except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
+        raise _failure(error, 1) from None
+
+
+def _failure(error: Exception, status: int) -> typer.Exit:
+    text = str(error) or "not enough memory"
+    typer.secho(f"nfmt: {text}", err=True, fg=typer.colors.RED)
+    return typer.Exit(status)
+
+
+def _abandon_stdout() -> None:
+    """The reader went away: let what is still buffered go nowhere, silently."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+app = typer.Typer(
+    cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+    help="Numeric formats, bit for bit: values, rounding, and what each format makes of your tensors.",
+)  # fmt: skip
+
+
+def _complete_format(incomplete: str) -> list[str]:
+    """Completes the last name of a list with commas."""
+    head, comma, last = incomplete.rpartition(",")
+    return [head + comma + name for name in [*list_formats(), *ALIASES] if name.startswith(last.lower())]
+
+
+def _complete_rounding(incomplete: str) -> list[str]:
+    return [name for name in MODES if name.startswith(incomplete.lower())]
+
+
+FormatArgument = Annotated[
+    str, typer.Argument(metavar="FORMAT", help="Such as bf16 or e4m3fn.", autocompletion=_complete_format)
+]
+RoundingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="MODE", help="Such as toward_zero or stochastic.", autocompletion=_complete_rounding
+    ),
+]
+OverflowOption = Annotated[
+    str | None, typer.Option(metavar="POLICY", help="Such as saturate; by default the format's own.")
+]
+NanOption = Annotated[
+    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
+]
+SeedOption = Annotated[int | None, typer.Option(metavar="N", help="Of stochastic rounding, from 0 on.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Print CSV.")]
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        print(f"numfmt {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def compare(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help=".npy, .npz or .safetensors; by default bundled tensors."),
+    ] = None,
+    formats: Annotated[
+        str, typer.Option(help="Specs, with commas.", autocompletion=_complete_format)
+    ] = FORMATS,
+    tensor: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these names.")] = None,
+    rounding: RoundingOption = None,
+    overflow: OverflowOption = None,
+    seed: NanOption = Annotated[
+    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
+]
+SeedOption = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Draw a figure.")] = None,
+) -> None:
+    """What formats make of tensors: range, error, overflow and underflow."""
+    from .comparison import compare_tensors
+
+    _check_one(as_json, as_csv)
+    _check_figure(plot)
+    jobs = _jobs(formats, rounding, overflow, seed)
+    chosen = files or [BUNDLED]
+    table = compare_tensors(_selected(chosen, tensor or ["*"]), jobs)
+    if not len(table):
+        raise UsageError(
+            f"no tensor has a name like {' or '.join(tensor or ['*'])}; leave --tensor out to see all"
+        )
+    if plot is not None:
+        from . import plotting
+
+        samples = {t.name: t.sample(SAMPLE) for t in _selected(chosen, tensor or ["*"])}
+        plotting.comparison(samples, [job.fmt for job in jobs], plot)
+    print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
+
+
+def _jobs(formats: str, rounding: str | None, overflow: str | None, seed: int | None) -> list[Job]:
+    from .comparison import Job, format_list
+
+    _check_seed(rounding, seed)
+    return [Job(fmt, rounding, overflow, None, seed) for fmt in format_list(formats)]
+
+
+def _selected(files: Sequence[Path], patterns: Sequence[str]) -> Iterator[Tensor]:
+    """The tensors of files whose names match a pattern; with many files, FILE:NAME names them."""
+    from .tensors import read
+
+    def wanted(name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+    for file in files:
+        for tensor in read(file, wanted):
+            yield tensor._replace(name=f"{file.name}:{tensor.name}") if len(files) > 1 else tensor
+
+
+def _check_one(*given: bool) -> None:
+    if sum(given) > 1:
+        raise UsageError("--json and --csv exclude each other; give one of them")
+
+
+def _check_figure(plot: Path | None) -> None:
+    if plot is not None and plot.suffix.lower() not in FIGURES:
+        raise UsageError(f"--plot {plot}: the name of a figure ends in {', '.join(FIGURES)}")
+
+
+def _check_seed(rounding: str | None, seed: int | None) -> None:
+    mode = rounding_mode(rounding)
+    if mode.stochastic and seed is None:
+        raise UsageError(f"--rounding {mode.name} needs --seed, an integer from 0 on")
+    if seed is not None and not 0 <= seed < 1 << 64:
+        raise UsageError(f"--seed takes an integer from 0 to 2**64 - 1, got {seed}")
+
+
+@app.command()
+def info(fmt: FormatArgument, as_json: JsonOption = False) -> None:
+    """Range, precision and special codes of a format."""
+    from .limits import finfo
+
+    limits = finfo(fmt)
+    print(_json(limits.to_dict()) if as_json else limits)
+
+
+@app.command()
+def formats(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """All named formats."""
+    _emit(
+        [_format_line(parse(name), name) for name in list_formats()], as_json, as_csv, left=("name", "also")
+    )
+
+
+def _format_line(fmt: Format, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "bits": fmt.bits,
+        "max": f"{float(fmt.max):.6g}",
+        "smallest": f"{float(fmt.smallest):.6g}",
+        "inf": "-" if fmt.infinity() is None else "yes",
+        "nan": "-" if fmt.nan() is None else "yes",
+        "also": ", ".join([alias for alias, own in ALIASES.items() if own == name][:2]),
+    }
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def explain(
+    number: Annotated[str, typer.Argument(help="Taken as exact: 0.1, -1e-3, 1/3, 0x1.8p-3, inf, nan.")],
+    fmt: FormatArgument,
+    rounding: RoundingOption = None,
+    overflow: OverflowOption = None,
+    seed: NanOption = Annotated[
+    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
+]
+SeedOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What rounding one number to a format does, and why."""
+    from . import explanation
+
+    _check_seed(rounding, seed)
+    _exact(number)
+    keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan(nan), "seed": seed}
+    result = explanation.explain(number, fmt, **keywords)
+    print(_json(result.to_dict()) if as_json else result)
+
+
+@app.command()
+def cast(
+    source: Annotated[Path, typer.Argument(metavar="IN.npy", help="Or another file with one tensor.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT.npy", help="May be IN.npy itself.")],
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", autocompletion=_complete_format)],
+    codes: Annotated[bool, typer.Option("--codes", help="Write codes in place of values.")] = False,
+    rounding: RoundingOption = None,
+    overflow: OverflowOption = None,
+    nan: NanOption = None,
+    seed: NanOption = Annotated[
+    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
+]
+SeedOption = None,
+) -> None:
+    """Round a tensor to a format and write it, whole or not at all."""
+    from .tensors import read, rounded, write_npy
+
+    _check_seed(rounding, seed)
+    form = parse(to)
+    tensors = list(read(source))
+    if len(tensors) != 1:
+        raise UsageError(f"'{source}' holds {len(tensors)} tensors, cast takes one; save it as .npy first")
+    keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan(nan)}
+    dtype, pieces = rounded(tensors[0], form, codes=codes, seed=seed, **keywords)
+    write_npy(target, tensors[0].array.shape, dtype, pieces)
+
+
+def _nan(text: str | None) -> Any:
+    """What NaN becomes: "max", "min" or an exact number."""
+    return text if text is None or text in ("max", "min") else _exact(text)
+
+
+def _exact(text: str) -> Value:
+    """A literal as it is written."""
+    from .reference import exact
+
+    try:
+        return exact(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+@app.command()
+def values(fmt: FormatArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
+    """Every code of a format of up to 16 bits, with its bits and its value."""
+    form = parse(fmt)
+    if form.bits > WIDEST:
+        raise UsageError(f"'{form}' has 2**{form.bits} codes; values lists formats of up to {WIDEST} bits")
+    _check_one(as_json, as_csv)
+    _emit([_value_line(form, code) for code in form.codes()], as_json, as_csv)
+
+
+def _value_line(fmt: Format, code: int) -> dict[str, Any]:
+    from .explanation import split_bits
+
+    return {
+        "code": code,
+        "hex": f"0x{code:0{-(-fmt.bits // 4)}X}",
+        "bits": split_bits(code, fmt),
+        "value": float(fmt.value(code)),
+    }
+
+
+def _emit(rows: Sequence[dict[str, Any]], as_json: bool, as_csv: bool, left: Sequence[str] = ()) -> None:
+    """Rows with the same keys as JSON, as CSV, or aligned."""
+    _check_one(as_json, as_csv)
+    if as_json:
+        print(_json(rows))
+    elif as_csv:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        print("\n".join(_table(rows, left)))
+
+
+def _table(rows: Sequence[dict[str, Any]], left: Sequence[str]) -> Iterable[str]:
+    """A line of headings and a line a row; numbers to the right."""
+    lines = [list(rows[0]), *([str(cell) for cell in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = ["<" if key in left else ">" for key in rows[0]]
+    for line in lines:
+        cells = zip(line, sides, widths, strict=True)
+        yield "  ".join(f"{cell:{side}{width}}" for cell, side, width in cells).rstrip()
+
+
+def _json(x: Any) -> str:
+    """JSON has no NaN and no infinity: they are the strings "nan", "inf" and "-inf"."""
+    return json.dumps(_plain(x), indent=2, allow_nan=False)
+
+
+def _plain(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: _plain(value) for key, value in x.items()}
+    if isinstance(x, list):
+        return [_plain(value) for value in x]
+    return str(x) if isinstance(x, float) and not math.isfinite(x) else x
+
+
+def main() -> None:
+    """The entry point; a polite kill cleans up as Ctrl-C does."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    app()

@@ -1,0 +1,367 @@
+"""`compare`: every column against plain Fractions, hard inputs, layouts, memory, the table."""
+
+import csv
+import io
+import json
+import math
+import tracemalloc
+from bisect import bisect_right
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import numfmt
+from numfmt.comparison import Comparison, Job, compare, format_list
+from numfmt.format import is_special
+from numfmt.rounding import MODES
+
+SHARES = ("overflow", "underflow", "subnormal", "exact", "nonfinite")
+ERRORS = (
+    "max_relative_error", "mean_relative_error", "max_ulp_error", "mean_ulp_error", "rms_error", "sqnr_db",
+)  # fmt: skip
+
+
+def hard_floats(fmt):
+    """Every value and tie of a small format, one float64 to each side, and numbers far away."""
+    low, high = fmt.span
+    points = {float(fmt.at(r)) for r in range(low, high + 1)} | {
+        float(fmt.split(r)) for r in range(low, high)
+    }
+    if fmt.step is not None:
+        points |= {float(fmt.max + fmt.step * k / 4) for k in (1, 2, 3, 4, 5)}
+    near = {math.nextafter(p, side) for p in points for side in (-math.inf, math.inf)}
+    signed = {-p for p in points | near} | points | near
+    return np.array([*sorted(signed), -0.0, 0.0, 5e-324, 1e300, -1e300, np.nan, np.inf, -np.inf])
+
+
+def fraction_row(x, fmt, **keywords):
+    """The columns by definition, one element at a time, exactly."""
+    values = sorted({v for _, v in fmt.values()})
+    relative, ulps, noise, signal = [], [], [], []
+    shares = dict.fromkeys(SHARES, 0)
+    keywords.setdefault("nan", "max" if fmt.nan() is None else None)
+    for one in x.tolist():
+        y = numfmt.cast(np.array([one]), fmt, dtype=object, **keywords)[0]
+        if not math.isfinite(one):
+            shares["nonfinite"] += 1
+            continue
+        v = Fraction(one)
+        shares["overflow"] += overflows(v, fmt, **keywords)
+        shares["exact"] += not is_special(y) and v == Fraction(y)
+        if is_special(y):
+            continue
+        error = abs(v - Fraction(y))
+        shares["underflow"] += v != 0 and y == 0
+        shares["subnormal"] += 0 < abs(y) < fmt.min_normal
+        ulps.append(error / gap(v, values, fmt) if error else Fraction(0))
+        noise.append(error**2)
+        signal.append(v**2)
+        if v:
+            relative.append(error / abs(v))
+    return {
+        "max_relative_error": max(relative),
+        "mean_relative_error": sum(relative) / len(relative),
+        "max_ulp_error": max(ulps),
+        "mean_ulp_error": sum(ulps) / len(ulps),
+        "rms_error": math.sqrt(sum(noise) / len(noise)),
+        "sqnr_db": 10 * math.log10(sum(signal) / sum(noise)),
+    } | {key: Fraction(count, x.size) for key, count in shares.items()}
+
+
+def gap(v, values, fmt):
+    if v > values[-1]:
+        return fmt.step
+    if v < values[0]:
+        return fmt.step if fmt.signed else values[1] - values[0]
+    i = bisect_right(values, v)
+    return values[i] - values[i - 1]
+
+
+def overflows(v, fmt, **keywords):
+    try:
+        numfmt.cast(v, fmt, **{**keywords, "overflow": "raise"})
+    except numfmt.RangeError:
+        return True
+    return False
+
+
+@pytest.mark.parametrize("spec", ["e4m3fn", "e2m1fn", "e5m2", "e8m0fnu", "e4m3fnuz", "e2m3fn", "binary8p3ue"])
+@pytest.mark.parametrize("overflow", [None, "saturate"])
+def test_every_column_equals_its_definition(spec, overflow):
+    fmt = numfmt.parse(spec)
+    x = hard_floats(fmt)
+    x = x[~(np.abs(x) > 1e38) | ~np.isfinite(x)]
+    row = compare(x, fmt, overflow=overflow)[0]
+    for name, wanted in fraction_row(x, fmt, overflow=overflow).items():
+        assert getattr(row, name) == pytest.approx(float(wanted), rel=1e-12, abs=1e-300), name
+
+
+@pytest.mark.parametrize("mode", [name for name, mode in MODES.items() if not mode.stochastic])
+@pytest.mark.parametrize(
+    "spec", ["e4m3fn", "e2m1fn", "e5m2", "e8m0fnu", "e4m3fnuz", "binary4p2sf", "binary8p3ue"]
+)
+def test_overflow_begins_where_the_reference_says(spec, mode):
+    fmt = numfmt.parse(spec)
+    x = hard_floats(fmt)
+    x = x[np.isfinite(x)]
+    x = (
+        x[np.abs(x) >= float(fmt.max) / 2]
+        if fmt.signed
+        else x[(x < float(fmt.smallest)) | (x > float(fmt.max) / 2)]
+    )
+    job = Job(fmt, mode, "saturate", None, None)
+    wanted = [overflows(Fraction(v), fmt, rounding=mode, nan=job.keywords["nan"]) for v in x.tolist()]
+    assert any(wanted)
+    assert job.outside(x, job.round(x, None), None).tolist() == wanted
+
+
+def test_a_table_computed_by_hand():
+    # e2m1fn: 0 .5 1 1.5 2 3 4 6; 5 is a tie and goes to 4; 7 is half a step past 6, where 6 is odd
+    row = compare(np.float32([0, 0.1, 0.75, 3, -5, 7, np.inf, 100]), "e2m1fn")[0]
+    assert (row.count, row.bits, row.bits_per_element) == (8, 4, 4.0)
+    assert row.max_relative_error == 1.0
+    assert row.max_ulp_error == 47.0  # (100 - 6) / 2
+    assert row.overflow == 2 / 8
+    assert row.underflow == 1 / 8
+    assert row.subnormal == 0
+    assert row.exact == 2 / 8
+    assert row.nonfinite == 1 / 8
+    noise = np.float64(np.float32(0.1)) ** 2 + 0.25**2 + 1 + 1 + 94**2
+    assert row.rms_error == pytest.approx(math.sqrt(noise / 7), rel=1e-14)
+
+
+def test_subnormals_are_seen():
+    row = compare([0.25, 0.3, 0.5, 1.0, 0.0], "e2m1fn", rounding="away_from_zero")[0]
+    assert row.subnormal == 3 / 5
+
+
+def test_nothing_is_lost():
+    row = compare(np.float32([1, 2, -3]), "f32")[0]
+    assert (row.exact, row.rms_error, row.max_ulp_error, row.sqnr_db) == (1.0, 0.0, 0.0, math.inf)
+
+
+@pytest.mark.parametrize("x", [np.zeros((0, 3), np.float32), [np.nan, np.inf], np.zeros(4)])
+def test_columns_without_elements_are_nan(x):
+    row = compare(x, "bf16")[0]
+    assert math.isnan(row.mean_relative_error)
+    assert math.isnan(row.max_relative_error)
+    assert math.isnan(row.sqnr_db)
+    assert "-" in str(Comparison((row,)))
+
+
+def test_all_zeros_have_no_ulp_error():
+    row = compare(np.zeros(4), "bf16")[0]
+    assert (row.max_ulp_error, row.rms_error, row.exact) == (0.0, 0.0, 1.0)
+
+
+def test_nan_is_no_error_in_formats_without_one():
+    row = compare([np.nan, 1.0], "e2m1fn")[0]
+    assert (row.nonfinite, row.exact, row.overflow, row.rms_error) == (0.5, 0.5, 0.0, 0.0)
+
+
+def test_a_given_nan_rule_is_no_subnormal():
+    row = compare([np.nan, 1.0], "bf16", nan=1e-39)[0]
+    assert (row.nonfinite, row.subnormal, row.underflow) == (0.5, 0.0, 0.0)
+
+
+def test_wide_integers_are_not_narrowed():
+    row = compare(np.array([2**53 + 1, 2**53], np.int64), "f64")[0]
+    assert (row.exact, row.max_ulp_error) == (0.5, 0.5)
+    top = compare(np.array([2**64 - 1], np.uint64), "f64")[0]
+    assert (top.rms_error, top.exact) == (1.0, 0.0)
+
+
+def test_squares_that_leave_float64():
+    x = np.array([1.1e300, 1.3e-300])
+    for part in (x, x[:1], x[1:]):
+        row = compare(part, "e11m7")[0]
+        errors = [Fraction(v) - Fraction(float(numfmt.cast(v, "e11m7"))) for v in part.tolist()]
+        noise, signal = sum(e * e for e in errors), sum(Fraction(v) ** 2 for v in part.tolist())
+        assert row.sqnr_db == pytest.approx(10 * math.log10(signal / noise), rel=1e-12)
+        assert float(Fraction(row.rms_error) ** 2 * part.size / noise) == pytest.approx(1, rel=1e-12)
+
+
+def layouts():
+    x = np.random.default_rng(3).standard_normal((300, 700)).astype(np.float32)
+    yield "float64", x.astype(np.float64)
+    yield "big-endian", x.astype(">f4")
+    yield "fortran", np.asfortranarray(x)
+    yield "strided", np.repeat(x, 2, axis=1)[:, ::2]
+    yield "reversed", x[::-1].copy()[::-1]
+    yield "flat", x.ravel()
+    locked = x.copy()
+    locked.flags.writeable = False
+    yield "read-only", locked
+
+
+@pytest.mark.parametrize(("name", "other"), list(layouts()))
+@pytest.mark.parametrize("keywords", [{}, {"rounding": "stochastic", "seed": 7}])
+def test_no_digit_depends_on_the_layout(name, other, keywords):
+    x = np.random.default_rng(3).standard_normal((300, 700)).astype(np.float32)
+    assert compare(other, "e4m3fn,f16", **keywords).rows == compare(x, "e4m3fn,f16", **keywords).rows
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "uint16", "bool"])
+def test_other_dtypes(dtype):
+    x = np.array([0, 1, 3, 100, 77]).astype(dtype)
+    assert compare(x, "e3m2fn").rows == compare(x.astype(np.float64), "e3m2fn").rows
+
+
+def test_ml_dtypes_arrays():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    x = np.array([0.1, 3, 1e30]).astype(ml_dtypes.bfloat16)
+    assert compare(x, "e5m2").rows == compare(x.astype(np.float32), "e5m2").rows
+
+
+def test_a_scalar_is_one_element():
+    assert compare(np.float32(1.5), "bf16")[0].count == compare(np.array(1.5), "bf16")[0].count == 1
+
+
+def test_stochastic_uses_the_words_of_cast():
+    x = np.random.default_rng(1).standard_normal(150_000)
+    y = numfmt.cast(x, "e4m3fn", rounding="stochastic", seed=5)
+    row = compare(x, "e4m3fn", rounding="stochastic", seed=5)[0]
+    assert row.rms_error == pytest.approx(math.sqrt(np.mean((x - y) ** 2)), rel=1e-12)
+    assert row.underflow == np.mean((y == 0) & (x != 0))
+
+
+def test_stochastic_overflow_is_what_was_drawn():
+    x = np.random.default_rng(2).uniform(440, 500, 70_000)
+    drawn = np.isnan(numfmt.cast(x, "e4m3fn", rounding="stochastic", seed=9))
+    assert 0.2 < drawn.mean() < 0.9
+    keywords = {"rounding": "stochastic", "seed": 9}
+    some = slice(66_000, 70_000)  # the reference decides one by one where the result saturates
+    assert compare(x, "e4m3fn", **keywords)[0].overflow == drawn.mean()
+    job = Job(numfmt.parse("e4m3fn"), "stochastic", "saturate", None, 9)
+    words = job.words(66_000 // 64 * 64, 4016)[66_000 % 64 :][:4000]
+    part = x[some]
+    assert job.outside(part, job.round(part, words), words).tolist() == drawn[some].tolist()
+
+
+def test_ties_in_nearest_even_at_the_edge():
+    assert compare([464.0], "e4m3fn")[0].overflow == 0  # 448 has an even code
+    assert compare([464.0], "e4m3fn", rounding="nearest_away")[0].overflow == 1
+    assert compare([61440.0], "e5m2")[0].overflow == 1
+    assert compare([61440.0], "e5m2", overflow="saturate")[0].overflow == 1
+    assert compare([470.0], "e4m3fn", rounding="toward_zero")[0].overflow == 0
+    assert compare([480.0], "e4m3fn", rounding="toward_zero")[0].overflow == 1
+
+
+def test_memory_is_bounded(tmp_path):
+    path = tmp_path / "large.npy"
+    np.save(path, np.random.default_rng(0).standard_normal(1 << 22, dtype=np.float32).reshape(64, -1))
+    compare([1.0], "bf16,e4m3fn")
+    tracemalloc.start()
+    table = compare(path, "bf16,e4m3fn")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert table[0].count == 1 << 22
+    assert peak < 12 << 20  # the file has 16 MiB, in float64 it would take 32
+
+
+@pytest.mark.parametrize(
+    ("formats", "wanted"),
+    [
+        ("bf16, fp16", ["bf16", "f16"]),
+        (["e4m3fn[subnormals=off],f16", np.float32], ["e4m3fn[subnormals=off]", "f16", "f32"]),
+        (numfmt.parse("tf32"), ["tf32"]),
+        ("f16,e5m10,half", ["f16"]),
+    ],
+)
+def test_lists_of_formats(formats, wanted):
+    assert list(map(str, format_list(formats))) == wanted
+
+
+@pytest.mark.parametrize(
+    ("formats", "keywords", "error", "text"),
+    [
+        ("bf61", {}, numfmt.SpecError, "Did you mean 'bf16'"),
+        ([], {}, ValueError, "at least one format"),
+        ("bf16", {"rounding": "up"}, numfmt.SpecError, "unknown rounding mode 'up'"),
+        ("bf16", {"rounding": "sr"}, ValueError, "needs seed="),
+        ("e4m3fn", {"overflow": "infinity"}, numfmt.SpecError, "has no infinity"),
+    ],
+)
+def test_bad_requests_fail_before_anything_is_read(formats, keywords, error, text):
+    with pytest.raises(error, match=text):
+        compare("no such file.npy", formats, **keywords)
+
+
+@pytest.mark.parametrize("x", [np.array([1j]), np.array(["a"]), {"w": np.array([None])}])
+def test_what_is_no_number_is_refused(x):
+    with pytest.raises(TypeError, match="expected real numbers"):
+        compare(x, "bf16")
+
+
+def test_overflow_raise_raises():
+    with pytest.raises(numfmt.RangeError):
+        compare([1e10], "e4m3fn", overflow="raise")
+
+
+def sample_table():
+    return compare({"a <b>": [1.0, np.nan], "c": [0.1, 1e9]}, "bf16,e4m3fn")
+
+
+def test_text_has_a_line_a_row_and_fits_a_narrow_screen():
+    text = str(sample_table())
+    assert len([line for line in text.splitlines() if line.startswith(("bf16", "e4m3fn"))]) == 4
+    assert "a <b>: 2 elements" in text
+    assert "finite%" in text
+    plain = str(compare([0.1, 1e9], "e5m2fnuz,bf16"))
+    assert "finite%" not in plain
+    assert max(map(len, plain.splitlines())) <= 80
+
+
+def test_html_escapes_names():
+    html = sample_table()._repr_html_()
+    assert "a &lt;b&gt;" in html
+    assert "<b>" not in html
+    assert html.count("<tr>") == 5
+
+
+def test_csv_keeps_every_digit(tmp_path):
+    table = sample_table()
+    text = table.to_csv(tmp_path / "t.csv")
+    assert (tmp_path / "t.csv").read_text() == text
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert [line["format"] for line in lines] == ["bf16", "e4m3fn"] * 2
+    assert float(lines[2]["mean_relative_error"]) == table[2].mean_relative_error
+
+
+def test_json_is_strict(tmp_path):
+    def refuse(name):
+        raise AssertionError(name)
+
+    text = compare({"a": [1.0], "b": []}, "bf16").to_json(tmp_path / "t.json")
+    assert (tmp_path / "t.json").read_text() == text
+    exact, empty = json.loads(text, parse_constant=refuse)
+    assert exact["sqnr_db"] == "inf"
+    assert empty["rms_error"] is None
+
+
+def test_pandas():
+    pytest.importorskip("pandas")
+    frame = sample_table().to_pandas()
+    assert list(frame["tensor"]) == ["a <b>", "a <b>", "c", "c"]
+
+
+def test_pandas_missing_says_so(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "pandas", None)
+    with pytest.raises(ImportError, match="pip install pandas"):
+        sample_table().to_pandas()
+
+
+def test_it_is_a_sequence():
+    table = sample_table()
+    assert len(table[:2]) == 2
+    assert isinstance(table[1:], Comparison)
+    assert table[-1].format == "e4m3fn"
+    assert [row.tensor for row in table] == ["a <b>", "a <b>", "c", "c"]
+
+
+def test_progress_can_be_shown(capsys):
+    compare([1.0], "bf16", progress=True)
+    assert capsys.readouterr().out == ""
+    compare([1.0], "bf16")
+    assert capsys.readouterr().err == ""
