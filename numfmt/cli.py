@@ -142,10 +142,7 @@ def compare(
     tensor: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these names.")] = None,
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
-    seed: NanOption = Annotated[
-    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
-]
-SeedOption = None,
+    seed: SeedOption = None,
     as_json: JsonOption = False,
     as_csv: CsvOption = False,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Draw a figure.")] = None,
@@ -242,10 +239,8 @@ def explain(
     fmt: FormatArgument,
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
-    seed: NanOption = Annotated[
-    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
-]
-SeedOption = None,
+    nan: NanOption = None,
+    seed: SeedOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """What rounding one number to a format does, and why."""
@@ -267,10 +262,7 @@ def cast(
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
     nan: NanOption = None,
-    seed: NanOption = Annotated[
-    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
-]
-SeedOption = None,
+    seed: SeedOption = None,
 ) -> None:
     """Round a tensor to a format and write it, whole or not at all."""
     from .tensors import read, rounded, write_npy

@@ -328,7 +328,7 @@ def test_a_full_disk(tmp_path, monkeypatch):
 def test_overflow_in_a_late_piece_counts_all(tmp_path):
     x = np.zeros(100_000)
     x[[70_000, 90_000]] = np.nan
-    with pytest.raises(numfmt.RangeError, match="2 of 100000 values are NaN.*first at 70000"):
+    with pytest.raises(numfmt.RangeError, match=r"2 of 100000 values are NaN.*first at 70000"):
         convert(Tensor("", x), "e2m1fn", tmp_path / "y.npy")
     assert os.listdir(tmp_path) == []
 
@@ -341,7 +341,7 @@ def test_a_folder_or_a_device_is_not_replaced(tmp_path):
 
 
 def test_a_missing_folder(tmp_path):
-    with pytest.raises(FileError, match="cannot write .*No such file"):
+    with pytest.raises(FileError, match=r"cannot write .*No such file"):
         write_npy(tmp_path / "no" / "x.npy", (1,), np.dtype(float), [np.zeros(1)])
 
 

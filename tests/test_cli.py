@@ -1,0 +1,258 @@
+"""The command line: output, exit status, no tracebacks, nothing half written."""
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import numfmt
+from numfmt import comparison
+from numfmt.cli import app
+
+runner = CliRunner()
+TENSORS = ("hidden", "weight", "activation", "gradient")
+
+
+def run(*args, status=0):
+    result = runner.invoke(app, list(map(str, args)))
+    assert result.exit_code == status, result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def spawn(*args, **keywords):
+    return subprocess.run(
+        [sys.executable, "-m", "numfmt", *map(str, args)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        **keywords,
+    )
+
+
+@pytest.fixture
+def source(tmp_path):
+    np.save(tmp_path / "x.npy", np.float32([[0.1, 1.5], [-3, 1e6]]))
+    return tmp_path / "x.npy"
+
+
+def test_compare_without_a_file_shows_the_bundled_tensors():
+    text = run("compare").stdout
+    assert [line.split(":")[0] for line in text.splitlines() if "elements" in line] == list(TENSORS)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.count("\nbf16 ") == 4
+
+
+def test_compare_selects_and_prints_json():
+    result = run("compare", "--formats", "bf16,e4m3fn[subnormals=off]", "--tensor", "[wg]*", "--json")
+    rows = json.loads(result.stdout)
+    assert [(r["tensor"], r["format"]) for r in rows] == [
+        (tensor, fmt) for tensor in ("weight", "gradient") for fmt in ("bf16", "e4m3fn[subnormals=off]")
+    ]
+    assert result.stderr == ""
+
+
+def test_compare_prints_what_the_library_computes(source):
+    line = next(csv.DictReader(io.StringIO(run("compare", source, "--formats", "e4m3fn", "--csv").stdout)))
+    row = comparison.compare({"x": np.load(source)}, "e4m3fn")[0]
+    assert line == {key: str(value) for key, value in row.__dict__.items()}
+
+
+def test_compare_takes_modes(source):
+    args = ("compare", source, "--formats", "e4m3fn", "--json")
+    keywords = {"rounding": "stochastic", "overflow": "saturate", "seed": 4}
+    options = [f"--{key}={value}" for key, value in keywords.items()]
+    row = json.loads(run(*args, *options).stdout)[0]
+    assert row["rms_error"] == comparison.compare(np.load(source), "e4m3fn", **keywords)[0].rms_error
+
+
+def test_names_tell_files_apart(source, tmp_path):
+    np.savez(tmp_path / "y.npz", a=np.ones(2))
+    rows = json.loads(run("compare", source, tmp_path / "y.npz", "--formats", "f16", "--json").stdout)
+    assert [row["tensor"] for row in rows] == ["x.npy:x", "y.npz:a"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+def test_compare_draws(source, tmp_path, suffix):
+    pytest.importorskip("numfmt.plotting.figures", reason="no figures")
+    run("compare", source, "--formats", "bf16,e4m3fn", "--plot", tmp_path / f"f{suffix}")
+    assert (tmp_path / f"f{suffix}").stat().st_size > 1000
+
+
+MISUSE = [
+    (("compare", "--formats", "bf61"), "Did you mean 'bf16'"),
+    (("compare", "--formats", "fp8"), "Choose one of: 'e4m3fn'"),
+    (("compare", "--rounding", "nearest_evn"), "Did you mean 'nearest_even'"),
+    (("compare", "--overflow", "wrap"), "for fixed-point formats"),
+    (("compare", "--rounding", "sr"), "needs --seed"),
+    (("compare", "--rounding", "sr", "--seed", "-1"), "from 0 to 2**64 - 1"),
+    (("compare", "--json", "--csv"), "exclude each other"),
+    (("compare", "--plot", "f.gif"), "ends in .png, .svg, .pdf"),
+    (("compare", "--tensor", "nothing*"), "no tensor has a name like nothing*"),
+    (("compare", "--nonsense"), "No such option"),
+    (("info", "e1m3"), "at least 2 exponent bits"),
+    (("info",), "Missing argument"),
+    (("nonsense",), "No such command"),
+    (("explain", "abc", "bf16"), "'abc' is not a number"),
+    (("explain", "0.1", "bf16", "--nan", "x"), "'x' is not a number"),
+    (("values", "f32"), "values lists formats of up to 16 bits"),
+    (("values", "e2m1fn", "--json", "--csv"), "exclude each other"),
+]
+
+
+@pytest.mark.parametrize(("args", "text"), MISUSE, ids=[" ".join(args) for args, _ in MISUSE])
+def test_bad_use_is_status_2(args, text):
+    result = run(*args, status=2)
+    assert text in result.stderr
+    assert result.stdout == ""
+
+
+def test_failures_are_status_1(tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"PK\3\4 no")
+    for args, text in [
+        (("compare", tmp_path / "none.npy"), "No such file"),
+        (("compare", tmp_path / "bad.npz"), "damaged"),
+        (("compare", tmp_path), "expected one of .npy"),
+        (("explain", "nan", "e2m1fn"), "no NaN"),
+        (("explain", "1e9", "bf16", "--overflow", "raise", "--rounding", "nearest_even"), None),
+        (("explain", "1e9", "f16", "--overflow", "raise"), "beyond the last value"),
+    ]:
+        result = run(*args, status=0 if text is None else 1)
+        assert (text or "") in result.stderr
+
+
+@pytest.mark.parametrize("number", ["-0.1", "-1e-3", "-inf", "-0x1.8p-3", "-1/3", "0.1"])
+def test_explain_takes_literals_as_exact(number):
+    result = json.loads(run("explain", number, "bf16", "--json").stdout)
+    assert result["value"] == numfmt.explain(number, "bf16").to_dict()["value"] or number == "-inf"
+    assert run("explain", number, "bf16", "--rounding", "rtz").stdout.startswith("x ")
+
+
+def test_explain_is_not_through_float64():
+    # one tenth lies below the float64 next to it, and so it truncates below in f64
+    down = json.loads(run("explain", "0.1", "f64", "--rounding", "toward_zero", "--json").stdout)
+    assert down["code"] == int(np.float64(0.1).view(np.uint64)) - 1
+
+
+def test_info_and_formats():
+    assert "448" in run("info", "fp8_e4m3").stdout
+    assert json.loads(run("info", "e4m3fn", "--json").stdout)["max"] == 448
+    names = [line.split()[0] for line in run("formats").stdout.splitlines()]
+    assert names == ["name", *numfmt.list_formats()]
+    assert [row["name"] for row in json.loads(run("formats", "--json").stdout)] == numfmt.list_formats()
+
+
+def test_values_is_the_whole_table():
+    lines = run("values", "e2m1fn").stdout.splitlines()
+    assert lines[0].split() == ["code", "hex", "bits", "value"]
+    assert lines[8].split() == ["7", "0x7", "0|11|1", "6.0"]
+    assert len(lines) == 17
+
+
+def test_values_for_programs():
+    rows = json.loads(run("values", "e5m2", "--json").stdout)
+    assert (rows[0x7C]["value"], rows[0xFC]["value"], rows[0x7E]["value"]) == ("inf", "-inf", "nan")
+    table = list(csv.DictReader(io.StringIO(run("values", "f16", "--csv").stdout)))
+    assert len(table) == 1 << 16
+    values = np.array([float(line["value"]) for line in table])
+    np.testing.assert_array_equal(values, np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(float))
+
+
+@pytest.mark.parametrize("codes", [False, True])
+def test_cast_writes(source, tmp_path, codes):
+    run("cast", source, tmp_path / "y.npy", "--to", "e4m3fn", *["--codes"] * codes)
+    wanted = (numfmt.encode if codes else numfmt.cast)(np.load(source), "e4m3fn")
+    y = np.load(tmp_path / "y.npy")
+    assert y.dtype == wanted.dtype
+    assert y.tobytes() == wanted.tobytes()
+
+
+def test_cast_with_options(source):
+    run("cast", source, source, "--to", "bf16", "--rounding", "sr", "--seed", "3", "--overflow", "saturate")
+    x = np.float32([[0.1, 1.5], [-3, 1e6]])
+    assert np.load(source).tolist() == numfmt.cast(x, "bf16", rounding="sr", seed=3).tolist()
+
+
+def test_a_failed_cast_harms_nothing(tmp_path):
+    path = tmp_path / "x.npy"
+    np.save(path, np.array([1, np.nan]))
+    before = path.read_bytes()
+    assert "no" in run("cast", path, path, "--to", "e2m1fn", status=1).stderr
+    assert "Did you mean" in run("cast", path, path, "--to", "e2m1fm", status=2).stderr
+    assert "cannot write" in run("cast", path, tmp_path, "--to", "bf16", status=1).stderr
+    run("cast", path, tmp_path / "y.npy", "--to", "e2m1fn", "--nan", "max")
+    assert np.load(tmp_path / "y.npy").tolist() == [1, 6]
+    assert path.read_bytes() == before
+    assert sorted(os.listdir(tmp_path)) == ["x.npy", "y.npy"]
+
+
+def test_cast_takes_one_tensor(tmp_path):
+    np.savez(tmp_path / "x.npz", a=np.ones(2), b=np.ones(2))
+    assert (
+        "holds 2 tensors"
+        in run("cast", tmp_path / "x.npz", tmp_path / "y.npy", "--to", "bf16", status=2).stderr
+    )
+
+
+def test_version_and_help():
+    assert run("--version").stdout == f"numfmt {numfmt.__version__}\n"
+    assert "compare" in run("--help").stdout
+
+
+def test_completion_knows_formats_and_modes():
+    from numfmt.cli import _complete_format, _complete_rounding
+
+    assert _complete_format("f16,e4m3fn") == ["f16,e4m3fn", "f16,e4m3fnuz"]
+    assert "toward_zero" in _complete_rounding("tow")
+
+
+def test_ctrl_c_is_status_130(source, tmp_path, monkeypatch):
+    def interrupted(*args, **keywords):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("numfmt.tensors.cast", interrupted)
+    run("cast", source, tmp_path / "y.npy", "--to", "bf16", status=130)
+    assert os.listdir(tmp_path) == ["x.npy"]
+
+
+def test_the_module_runs():
+    result = spawn("explain", "-0.1", "bf16")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "0xBDCD" in result.stdout
+    failed = spawn("info", "bf61")
+    assert (failed.returncode, failed.stdout) == (2, "")
+    assert failed.stderr.startswith("nfmt: unknown format 'bf61'")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX")
+def test_a_reader_that_goes_away_is_no_error():
+    command = f"{sys.executable} -m numfmt values f16 | head -n 1"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60)
+    assert result.stdout.split() == ["code", "hex", "bits", "value"]
+    assert result.stderr == ""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_no_half_file(tmp_path, number, status):
+    np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.float64, (1 << 29,))  # sparse: 4 GiB of zeros
+    process = subprocess.Popen(
+        [sys.executable, "-m", "numfmt", "cast", "x.npy", "y.npy", "--to", "f16", "--codes"],
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while len(os.listdir(tmp_path)) < 2 and time.monotonic() < deadline:
+        time.sleep(0.005)
+    process.send_signal(number)
+    errors = process.communicate(timeout=30)[1]
+    assert process.returncode == status, errors
+    assert "Traceback" not in errors
+    assert os.listdir(tmp_path) == ["x.npy"]
