@@ -1,5 +1,6 @@
 """The sweep: its step function is the reference, it finds planted bugs, it goes on where it stopped."""
 
+import itertools
 import json
 import os
 import signal
@@ -151,7 +152,7 @@ def test_slices_cover_everything_once():
     parts = [sweep._span(sweep._parser().parse_args(["f16", "--against", "numpy", "--slice", f"{k}/7"]))
              for k in range(1, 8)]  # fmt: skip
     assert (parts[0][0], parts[-1][1]) == (0, sweep.PATTERNS)
-    assert all(a[1] == b[0] for a, b in zip(parts, parts[1:], strict=False))
+    assert all(a[1] == b[0] for a, b in itertools.pairwise(parts))
 
 
 def test_an_interrupted_sweep_goes_on(tmp_path, monkeypatch):
