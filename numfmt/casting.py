@@ -13,9 +13,9 @@ import numpy as np
 from . import reference
 from .engine import inputs
 from .engine.inputs import Input
-from .engine.plan import Plan, decoding_plan, plan
+from .engine.plan import ENGINES, Plan, decoding_plan, plan
 from .engine.run import Noise, decode_into, execute, number_chunks, value_of
-from .errors import RangeError, SpecError
+from .errors import RangeError, choose
 from .format import Format, exponent
 from .reference import Policy, policy
 from .registry import parse
@@ -23,7 +23,7 @@ from .registry import parse
 Array = np.ndarray[Any, Any]
 _FLOATS = {2: (10, -14, 15), 4: (23, -126, 127), 8: (52, -1022, 1023)}  # fraction bits, emin, emax
 _F4, _F8 = np.dtype(np.float32), np.dtype(np.float64)
-_SMALL = 1 << 16  # elements a direct call may have
+_SMALL = 1 << 20  # elements for which one thread is best
 
 
 def cast(
@@ -171,14 +171,12 @@ def _cached_plan(
 def _plan(fmt: Any, rounding: Any, overflow: Any, nan: Any, bits: Any, codes: bool, engine: Any) -> Plan:
     """The plan of a call. A numeric `nan` is a code before it is a key: 0.0, -0.0 and False are
     one key to a dict."""
-    if nan is None and _is_plain(rounding) and _is_plain(overflow) and _is_plain(bits):
-        try:
-            return _cached_plan(fmt, rounding, overflow, None, bits, codes, engine)
-        except TypeError as error:
-            if "unhashable" not in str(error):
-                raise
+    simple = isinstance(fmt, (str, Format)) and nan is None
+    if simple and all(map(_is_plain, (rounding, overflow, bits, engine))):
+        return _cached_plan(fmt, rounding, overflow, None, bits, codes, engine)
     form = parse(fmt)
-    return plan(form, policy(form, rounding, overflow, nan, bits), codes, engine)
+    rule = policy(form, rounding, overflow, nan, bits)
+    return plan(form, rule, codes, None if engine is None else choose("engine", engine, ENGINES))
 
 
 def _is_plain(option: Any) -> bool:
@@ -227,13 +225,14 @@ def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any)
     """(loop, parameters) of an unguarded deterministic cast from and to `dtype`, or None."""
     try:
         return _LOOPS[fmt, rounding, overflow, engine, dtype]
-    except (KeyError, TypeError):
+    except (KeyError, TypeError):  # new, or unhashable
         pass
     job = _plan(fmt, rounding, overflow, None, None, False, engine)
     plain = not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
     found = job.loop(8 * dtype.itemsize) if plain else None
     loop = found and found.bare
-    if isinstance(fmt, (str, Format)) and _is_plain(rounding) and _is_plain(overflow) and len(_LOOPS) < _MOST_LOOPS:
+    plain = isinstance(fmt, (str, Format)) and all(map(_is_plain, (rounding, overflow, engine)))
+    if plain and len(_LOOPS) < _MOST_LOOPS:
         _LOOPS[fmt, rounding, overflow, engine, dtype] = loop
     return loop
 
@@ -466,5 +465,3 @@ def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
         sum(bad), codes.size, first,
     )  # fmt: skip
 
-
-__all__ = ["SpecError", "cast", "decode", "encode"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -32,6 +31,8 @@ class RangeError(ValueError):
 
 def suggestion(word: str, known: Iterable[str]) -> str:
     """`" Did you mean 'bf16' or 'f16'?"`, or nothing where no known word is near."""
+    import difflib
+
     near = difflib.get_close_matches(word, list(known), n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 

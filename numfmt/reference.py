@@ -90,7 +90,7 @@ def exact(x: Any) -> Value:
         return x
     if isinstance(x, Decimal):
         return _exact_decimal(x)
-    if hasattr(x, "__index__"):
+    if hasattr(x, "__index__") or type(x).__name__ in ("bool_", "bool"):
         return Fraction(int(x))
     if hasattr(x, "as_integer_ratio"):
         return _exact_float(x)

@@ -11,14 +11,21 @@ import numpy as np
 
 from ..kernels import floats
 from ..kernels.floats import decoding, rounding
-from ..kernels.words import and_, load, load_word, shl, sub
+from ..kernels.words import and_, load, load_word, or_, real, select, shl, sub
 from ..noise import BLOCK, words
 
-SIZE = 16384  # elements whose words and temporaries stay in the second-level cache
+SIZE = 8192  # elements whose words and temporaries stay in the first caches
 
 
 def _blocks(n: int) -> list[slice]:
     return [slice(start, start + SIZE) for start in range(0, n, SIZE)]
+
+
+def _loaded(x: Any, p: Any) -> Any:
+    """The words of a block of numbers."""
+    like = p[:0]
+    same = x.dtype.kind == "f" and x.dtype.itemsize == like.dtype.itemsize
+    return (x if same else load(x, like)).view(p.dtype)
 
 
 def _round(formula: Any, x: Any, out: Any, p: Any, noise: Any = None) -> Any:
@@ -28,16 +35,69 @@ def _round(formula: Any, x: Any, out: Any, p: Any, noise: Any = None) -> Any:
     up = sub(q.width, load_word(floats.NOISE_BITS, q.zero))
     with np.errstate(all="ignore"):
         for part in _blocks(x.size):
-            b = load(x[part], q.zero).view(p.dtype)
+            b = _loaded(x[part], p)
             drawn = () if noise is None else (shl(noise[part].astype(p.dtype), up),)
+            peak = max(peak, and_(b, q.magnitude).max())
             y = formula(b, *drawn, q)
             out[part] = y.view(f"f{p.dtype.itemsize}") if values else y
-            peak = max(peak, and_(b, q.magnitude).max())
     return peak
 
 
 def value_even(x: Any, out: Any, p: Any) -> Any:
-    return _round(floats.value_of_even, x, out, p)
+    """`floats.value_of_even` in fewer passes: what is rare is asked for once a block."""
+    q = rounding(p)
+    steps = _even_steps(q, p.dtype)
+    if steps is None or out.dtype.itemsize != p.dtype.itemsize:
+        return _round(floats.value_of_even, x, out, p)
+    peak = q.zero
+    a, t = np.empty((2, min(SIZE, x.size)), p.dtype)
+    words = out.view(p.dtype)
+    with np.errstate(all="ignore"):
+        for part in _blocks(x.size):
+            b = _loaded(x[part], p)
+            n = b.size
+            np.bitwise_and(b, q.magnitude, out=a[:n])
+            largest = a[:n].max()
+            peak = max(peak, largest)
+            if largest > q.max_pos or q.zero_sign:
+                words[part] = floats.value_of_even(b, q)
+                continue
+            steps(a[:n], t[:n])
+            np.bitwise_xor(a[:n], b, out=a[:n])
+            np.bitwise_or(t[:n], a[:n], out=words[part])
+            if t[:n].max() > q.max_pos:
+                b = np.bitwise_xor(a[:n], and_(a[:n], q.magnitude))
+                words[part] = or_(select(t[:n] > q.max_pos, q.over_pos, t[:n]), b)
+    return peak
+
+
+def _even_steps(q: Any, dtype: Any) -> Any:
+    """A function of (magnitudes, result): integer addition where the word's own subnormals do,
+    else the adder, at the ulp of a power of two chosen by the exponent of each x."""
+    if not q.magic_limit:
+        return lambda a, t: _add_half(a, t, q)
+    exponents = q.magnitude ^ q.fraction
+    shift = dtype.type(int(q.cut) << int(q.fraction_bits))
+    if q.flip or not q.lsb or int(q.max_pos) + int(shift) >= int(exponents):
+        return None
+    return lambda a, t: _add_magic(a, t, exponents, shift, q.magic)
+
+
+def _add_half(a: Any, t: Any, q: Any) -> None:
+    np.right_shift(a, q.cut, out=t)
+    np.bitwise_and(t, q.lsb, out=t)
+    np.add(t, q.half, out=t)
+    np.add(t, a, out=t)
+    np.bitwise_and(t, q.keep, out=t)
+
+
+def _add_magic(a: Any, t: Any, exponents: Any, shift: Any, magic: Any) -> None:
+    np.bitwise_and(a, exponents, out=t)
+    np.add(t, shift, out=t)
+    np.maximum(t, magic, out=t)
+    great, small = real(t), real(a)
+    total = np.add(small, great)
+    np.subtract(total, great, out=great)
 
 
 def value_even_unsigned(x: Any, out: Any, p: Any) -> Any:
@@ -45,7 +105,7 @@ def value_even_unsigned(x: Any, out: Any, p: Any) -> Any:
 
 
 def value_even_in_place(x: Any, p: Any) -> Any:
-    return _round(floats.value_of_even, x, x, p)
+    return value_even(x, x, p)
 
 
 def value_directed(x: Any, out: Any, p: Any) -> Any:

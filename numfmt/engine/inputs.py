@@ -18,6 +18,7 @@ class Input(NamedTuple):
     coded: Format | None = None
 
 
+_REGISTERED = 2  # `dtype.isbuiltin` of the dtypes that other packages register with NumPy
 _LOADED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())  # in a loop's own load
 _EXACT_IN_FLOAT32 = frozenset("f4 i1 i2 u1 u2 b1".split())
 
@@ -25,14 +26,14 @@ _EXACT_IN_FLOAT32 = frozenset("f4 i1 i2 u1 u2 b1".split())
 def classify(x: np.ndarray[Any, Any]) -> Input:
     """How the elements of `x` are read; `TypeError` for what is no real number."""
     kind = x.dtype.kind
+    if x.dtype.isbuiltin == _REGISTERED and x.dtype.names is None:
+        return _ml_dtypes(x)
     if kind in "fiub" and x.dtype.itemsize <= 8:
         if x.dtype.itemsize == 2 and kind == "f":
             return Input(x.view(x.dtype.str.replace("f", "u")), parse("f16"))
         return Input(x)
     if kind == "f":
         return Input(x)
-    if kind in "VEe" and x.dtype.names is None:
-        return _ml_dtypes(x)
     raise TypeError(
         f"expected real numbers, got an array of dtype {x.dtype}"
         + (": cast x.real and x.imag on their own" if kind == "c" else "")
@@ -61,6 +62,14 @@ def dtype_of(source: Input) -> np.dtype[Any]:
 def width_of(dtype: np.dtype[Any]) -> int:
     """The narrowest loop that reads this dtype exactly (64-bit integers: rounded to odd)."""
     return 32 if dtype.str[1:] in _EXACT_IN_FLOAT32 else 64
+
+
+def odd_bits(dtype: np.dtype[Any]) -> int | None:
+    """Significant bits that survive, below them one odd bit, when this dtype becomes a float64;
+    None where every number does exactly. 64-bit integers lose their low 11 bits from 2**53 on."""
+    if dtype.str[1:] in ("i8", "u8"):
+        return 42
+    return 52 if dtype.itemsize > 8 else None
 
 
 def is_loadable(x: np.ndarray[Any, Any]) -> bool:

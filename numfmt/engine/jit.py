@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -36,6 +34,8 @@ def cache_folder() -> Path:
 
     `$NUMFMT_CACHE_DIR`, the package's own `__pycache__`, the user's cache, a private temporary.
     """
+    import tempfile
+
     name = f"numfmt-{source_hash()}"
     for parent in _candidates():
         folder = parent / name
@@ -46,6 +46,8 @@ def cache_folder() -> Path:
 
 def source_hash() -> str:
     """A change in any file of kernels makes a new folder: numba looks at one file alone."""
+    import hashlib
+
     digest = hashlib.sha256()
     for path in sorted(_KERNELS.glob("*.py")):
         digest.update(path.read_bytes())
@@ -53,6 +55,8 @@ def source_hash() -> str:
 
 
 def _candidates() -> Iterator[Path]:
+    import tempfile
+
     given = os.environ.get("NUMFMT_CACHE_DIR")
     if given:
         yield Path(given)
@@ -64,6 +68,8 @@ def _candidates() -> Iterator[Path]:
 
 def _is_ours_and_writable(folder: Path) -> bool:
     """numba unpickles what it finds: nobody else may own the folder or write to it."""
+    import tempfile
+
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         state = folder.stat()

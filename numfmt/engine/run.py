@@ -20,8 +20,8 @@ from .inputs import Input
 from .plan import DecodingPlan, Loop, Plan, decoding_plan, plan
 
 Array = np.ndarray[Any, Any]
-CHUNK = 1 << 16  # elements; their scratch stays in the second-level cache
-NOISE_CHUNK = 1 << 15
+CHUNK = 1 << 15  # elements; their scratch stays in the second-level cache
+NOISE_CHUNK = 1 << 14
 WORTH_A_THREAD = 5e5  # ns: below it a second thread costs more than it brings
 
 
@@ -33,17 +33,20 @@ class Noise:
         self.given = given
         self.mask = np.uint32(0xFFFFFFFF << (32 - bits) & 0xFFFFFFFF)
 
-    def take(self, start: int, count: int) -> Array:
-        """Words `start ... start + count - 1` (C order), the unused low bits cleared."""
+    def take(self, start: int, count: int, scratch: Array | None = None) -> Array:
+        """Words `start ... start + count - 1` (C order), the unused low bits cleared. They may
+        lie in `scratch` until it is used again."""
         if self.given is not None:
             words = self.given[start : start + count]
         else:
-            words = self._draw(start, count)
+            words = self._draw(start, count, scratch)
         return words if self.mask == 0xFFFFFFFF else words & self.mask
 
-    def _draw(self, start: int, count: int) -> Array:
-        first = start // BLOCK
-        words = np.empty(-(-(start + count) // BLOCK - first) * BLOCK, np.uint32)
+    def _draw(self, start: int, count: int, scratch: Array | None) -> Array:
+        first, last = start // BLOCK, -(-(start + count) // BLOCK)
+        size = (last - first) * BLOCK
+        fits = scratch is not None and size <= scratch.size
+        words = scratch[:size] if fits and scratch is not None else np.empty(size, np.uint32)
         parameters = np.array([*self.key, 0, 0, first], np.uint64)
         _module().fill_noise(words, parameters)
         return words[start - first * BLOCK :][:count]
@@ -60,11 +63,12 @@ def execute(source: Input, job: Plan, out: Array, noise: Noise | None) -> None:
     if not out.size:
         return
     same = _same_place(source.array, out)
-    if not same and np.may_share_memory(source.array, out):
-        source = source._replace(array=source.array.copy())
-    if same and job.guarded:
-        refuse(source, job, noise)
+    shared = same or np.may_share_memory(source.array, out)
     loop = _loop(source, job, out)
+    if job.guarded and (shared or not (loop or job.searchable)):
+        refuse(source, job, noise)
+    if shared and not same:
+        source = source._replace(array=source.array.copy())
     if loop and _direct_serves(source, out, same, loop):
         suspicious = _direct(source.array.reshape(-1), out.reshape(-1), loop, noise, same)
     else:
@@ -86,19 +90,20 @@ def _same_place(x: Array, out: Array) -> bool:
 def _loop(source: Input, job: Plan, out: Array) -> Loop | None:
     """The narrowest exact loop, None where the engine or the format has none."""
     dtype = inputs.dtype_of(source)
-    if dtype.str[1:] in ("i8", "u8") or dtype.itemsize > 8:
-        if not _odd_is_exact(job):
-            return None
+    if not _odd_is_exact(dtype, job):
+        return None
     width = inputs.width_of(dtype)
     if not job.codes and out.dtype.itemsize == 8:
         width = 64
     return job.loop(width) or job.loop(64)
 
 
-def _odd_is_exact(job: Plan) -> bool:
-    """Whether no boundary can tell an input from the same rounded to odd in float64."""
-    spare = 32 if job.policy.rounding.stochastic else 0
-    return job.fmt.boundary_bits + spare <= 52
+def _odd_is_exact(dtype: np.dtype[Any], job: Plan) -> bool:
+    """Whether the format cannot tell an input from the same rounded to odd in float64: a tie, and
+    every bit that a draw looks at, lies above the odd bit."""
+    kept = inputs.odd_bits(dtype)
+    drawn = 31 if job.policy.rounding.stochastic else 0
+    return kept is None or job.fmt.boundary_bits + drawn <= kept
 
 
 def _direct_serves(source: Input, out: Array, same: bool, loop: Loop) -> bool:
@@ -135,10 +140,10 @@ def _parts(n: int, count: int) -> list[slice]:
 def _with_noise(x: Array, out: Array, loop: Loop, noise: Noise, part: slice) -> bool:
     if noise.given is not None and noise.mask == 0xFFFFFFFF:
         return loop.run(x[part], noise.given[part], out[part])
-    suspicious = False
+    suspicious, scratch = False, np.empty(NOISE_CHUNK, np.uint32)
     for start in range(part.start, part.stop, NOISE_CHUNK):
         stop = min(start + NOISE_CHUNK, part.stop)
-        words = noise.take(start, stop - start)
+        words = noise.take(start, stop - start, scratch)
         suspicious |= loop.run(x[start:stop], words, out[start:stop])
     return suspicious
 
@@ -150,15 +155,27 @@ def _in_chunks(x: Array, out: Array, work: Worker, noise: Noise | None, same: bo
     """Contiguous native chunks in C order, whatever the layout of the two arrays."""
     suspicious, start = False, 0
     target = out.view(np.uint16) if out.dtype == np.float16 else out
-    with _chunks(x, target, written=1) as chunks:
-        for a, b in chunks:
-            words = None if noise is None else noise.take(start, a.size)
-            result = np.empty_like(b) if same else b
-            suspicious |= work(a, words, result)
-            if same:
-                b[...] = result
-            start += a.size
+    results = np.empty(CHUNK, target.dtype.newbyteorder("="))
+    drawn = np.empty(CHUNK + 2 * BLOCK, np.uint32)
+    for a, b in _pairs(x, target):
+        words = None if noise is None else noise.take(start, a.size, drawn)
+        result = results[: b.size] if same else b
+        suspicious |= work(a, words, result)
+        if same:
+            b[...] = result
+        start += a.size
     return suspicious
+
+
+def _pairs(x: Array, out: Array) -> Iterator[tuple[Array, Array]]:
+    """Chunks of `x` and `out` side by side: slices where both lie well, else nditer's buffers."""
+    if all(a.flags.c_contiguous and a.flags.aligned and a.dtype.isnative for a in (x, out)):
+        flat, target = x.reshape(-1), out.reshape(-1)
+        for start in range(0, x.size, CHUNK):
+            yield flat[start : start + CHUNK], target[start : start + CHUNK]
+    else:
+        with _chunks(x, out, written=1) as chunks:
+            yield from chunks
 
 
 def _chunks(*operands: Array, written: int) -> Any:
@@ -202,8 +219,10 @@ def _storing_float16(work: Worker) -> Worker:
     store = plan(f16, reference.policy(f16), True, None).loop(32)
     assert store is not None
 
+    scratch = np.empty(CHUNK, np.float32)
+
     def run(x: Array, n: Array | None, out: Array) -> bool:
-        values = np.empty(out.shape, np.float32)
+        values = scratch[: out.size]
         suspicious = work(x, n, values)
         store.run(values, None, out)
         return suspicious
@@ -216,8 +235,10 @@ def _narrowing(work: Worker) -> Worker:
 
 
 def _reading_codes(work: Worker, fmt: Format) -> Worker:
+    scratch = np.empty(CHUNK, np.float32)
+
     def run(x: Array, n: Array | None, out: Array) -> bool:
-        values = np.empty(x.shape, np.float32)
+        values = scratch[: x.size]
         decode_into(x, decoding_plan(fmt), values)
         return work(values, n, out)
 

@@ -160,10 +160,11 @@ class _Lowering:
             magnitude=ones >> 1, top=width - 1, width=width, zero=0, one=1,
             fraction=(1 << self.field_bits) - 1, fraction_bits=self.field_bits,
             implicit=1 << self.field_bits, cut=self.cut, emin=self.emin,
-            half=max((1 << self.cut >> 1) - 1, 0), lsb=int(self.cut > 0), flip=self.flip,
+            half=max((1 << self.cut >> 1) - fmt.has_zero, 0),
+            lsb=int(self.cut > 0 and fmt.has_zero), flip=self.flip,
             keep=ones ^ ((1 << self.cut) - 1),
             magic=0 if self.own else bits_of(magic, width),
-            magic_limit=0 if self.own else bits_of(Fraction(2) ** fmt.emin, width),
+            magic_limit=0 if self.own or not fmt.has_zero else bits_of(Fraction(2) ** fmt.emin, width),
             half_shift=1 if row.nearest else width - 1,
             base=row.base * spread, odd=row.odd * spread, neg=row.neg * spread,
             implied=bool(fmt.man_bits) << self.field_bits, parity=self.flip << self.field_bits,
@@ -174,7 +175,8 @@ class _Lowering:
             max_pos=max_pos, max_x=0 if fmt.signed else max_pos,
             over_pos=over_pos, over_x=over_pos ^ over_neg, over_neg=over_neg,
             inf=bits_of(math.inf, width), inf_pos=inf_pos, inf_x=inf_pos ^ inf_neg,
-            neg_limit=self.rejected(), nan=nan, nan_sign=nan_sign,
+            neg_limit=self.rejected() - (not fmt.has_zero), no_zero=int(not fmt.has_zero),
+            least=0 if fmt.has_zero else bits_of(fmt.smallest, width), nan=nan, nan_sign=nan_sign,
             zero_sign=ones if not fmt.signed else 0 if fmt.kind.negative_zero else 1,
             sign_shift=width - fmt.bits if self.codes else 0, rebias=self.rebias,
         )  # fmt: skip
@@ -204,7 +206,7 @@ class FloatLowering:
             return None  # 0 gives NaN but overflow does not: the loop has one result for both
         if policy.rounding.stochastic:
             kind = "stochastic"
-        elif policy.rounding.name == "nearest_even" and fmt.has_zero and _even_serves(lowered, q):
+        elif policy.rounding.name == "nearest_even" and _even_serves(lowered, q, codes):
             kind = "even" if fmt.signed else "even_unsigned"
         else:
             kind = "directed"
@@ -231,9 +233,13 @@ class FloatLowering:
         return pack(q, width)
 
 
-def _even_serves(lowered: _Lowering, q: Rounding) -> bool:
-    """Whether all overflow on a side gives one result, so that the short loops do."""
-    if lowered.fmt.signed:
+def _even_serves(lowered: _Lowering, q: Rounding, codes: bool) -> bool:
+    """Whether all overflow on a side gives one result, so that the short loops do. Their codes
+    below the least normal count subnormals: there must be some."""
+    fmt = lowered.fmt
+    if codes and fmt.has_zero and not fmt.subnormals:
+        return False
+    if fmt.signed:
         plain_nan = lowered.policy.nan_code in (None, -1)
         return bool(plain_nan and q.over_x == q.inf_x == 0 and q.inf_pos == q.over_pos)
     return bool(q.inf_pos == q.over_pos and q.inf_pos ^ q.inf_x == q.over_neg)

@@ -19,7 +19,8 @@ from .parameters import Decoding, Rounding
 _FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
 _BITCAST = _FLOAT | {real: word for word, real in _FLOAT.items()}
 _TINY, _QUANTUM = np.float64(2.0**-126), np.float64(2.0**-149)  # float32's subnormals
-_SIGN = np.uint32(0x80000000)
+_COUNTER = np.float64(2.0**-97)  # its ulp is the quantum
+_WIDE_MAGNITUDE, _HALF = np.uint64(0x7FFFFFFFFFFFFFFF), np.uint64(32)
 _MAGNITUDE = np.uint32(0x7FFFFFFF)
 
 
@@ -57,12 +58,13 @@ def _widen(x: Any) -> Any:
 
 @register_jitable
 def _narrow(x: Any) -> Any:
-    """float64 to float32 where that is exact, even where the CPU flushes subnormals."""
-    size = abs(x)
-    small = np.uint32(np.int64(_select(size < _TINY, size, 0.0) / _QUANTUM))
-    small = np.bitwise_or(small, _select(x < 0.0, _SIGN, np.uint32(0)))
-    tiny = _select(x != 0.0, size < _TINY, False)
-    return _bitcast(_select(tiny, small, _bitcast(np.float32(x))))
+    """float64 to float32 where that is exact, even where the CPU flushes subnormals: those are
+    counted by the low bits of a sum."""
+    b = _bitcast(x)
+    size = _bitcast(np.bitwise_and(b, _WIDE_MAGNITUDE))
+    count = np.uint32(np.subtract(_bitcast(size + _COUNTER), _bitcast(_COUNTER)))
+    sign = np.uint32(np.right_shift(np.bitwise_xor(b, _bitcast(size)), _HALF))
+    return _bitcast(_select(size < _TINY, np.bitwise_or(count, sign), _bitcast(np.float32(x))))
 
 
 @register_jitable

@@ -98,9 +98,10 @@ def finish_even(r: Any, y: Any, a: Any, sign: Any, q: Any) -> Any:
 
 
 def finish_even_unsigned(r: Any, y: Any, a: Any, b: Any, q: Any) -> Any:
-    """The same for a format without negative values: they are rejected, and there is no sign."""
+    """The same for a format without negative values: they are rejected (and 0 where it is none),
+    and there is no sign."""
     y = select(r > q.max_pos, q.over_pos, y)
-    y = select(b > q.neg_limit, q.over_neg, y)
+    y = select(sub(b, q.no_zero) > q.neg_limit, q.over_neg, y)
     return select(a > q.inf, or_(q.nan, and_(xor(a, b), q.nan_sign)), y)
 
 
@@ -132,7 +133,7 @@ def value_of_even(b: Any, q: Any) -> Any:
 
 def value_of_even_unsigned(b: Any, q: Any) -> Any:
     a = and_(b, q.magnitude)
-    r = nearest_even(a, q)
+    r = umax(nearest_even(a, q), q.least)
     return finish_even_unsigned(r, r, a, b, q)
 
 
@@ -158,7 +159,7 @@ def code_of_even(b: Any, q: Any) -> Any:
 
 def code_of_even_unsigned(b: Any, q: Any) -> Any:
     a = and_(b, q.magnitude)
-    r = add_half(a, q)
+    r = umax(add_half(a, q), q.least)
     return finish_even_unsigned(r, code_nearest_even(a, r, q), a, b, q)
 
 

@@ -54,6 +54,8 @@ class Rounding(NamedTuple):
     inf_pos: Any
     inf_x: Any
     neg_limit: Any  # words above it are negative and rejected
+    no_zero: Any  # 1 where 0 is no value: it is rejected too
+    least: Any  # word of the least value where 0 is none
     # specials and sign
     nan: Any
     nan_sign: Any  # mask: does the result keep the sign of a NaN?

@@ -53,8 +53,8 @@ def load(x: Any, like: Any) -> Any:
 
 
 def odd_integer(x: Any) -> Any:
-    """int64 or uint64 to float64, inexact ones to the neighbour with an odd significand: no
-    later rounding to at most 51 bits can tell the difference."""
+    """int64 or uint64 to float64: from 2**53 on the low 11 bits become one odd bit, which no later
+    rounding to at most 41 bits can tell from them."""
     negative = x < 0
     size = np.where(negative, np.negative(x), x).astype(np.uint64)
     kept = and_(size, LOW_CLEARED)
