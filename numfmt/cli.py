@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
 FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
 FIGURES = (".png", ".svg", ".pdf")
-SAMPLE = 1 << 20  # elements of each tensor that a figure shows
 WIDEST = 16  # bits of a format whose values are listed
 
 
@@ -153,17 +152,14 @@ def compare(
     _check_one(as_json, as_csv)
     _check_figure(plot)
     jobs = _jobs(formats, rounding, overflow, seed)
-    chosen = files or [BUNDLED]
-    table = compare_tensors(_selected(chosen, tensor or ["*"]), jobs)
+    chosen, patterns = files or [BUNDLED], tensor or ["*"]
+    table = compare_tensors(_selected(chosen, patterns), jobs)
     if not len(table):
-        raise UsageError(
-            f"no tensor has a name like {' or '.join(tensor or ['*'])}; leave --tensor out to see all"
-        )
+        raise UsageError(f"no tensor has a name like {' or '.join(patterns)}; leave --tensor out to see all")
     if plot is not None:
         from . import plotting
 
-        samples = {t.name: t.sample(SAMPLE) for t in _selected(chosen, tensor or ["*"])}
-        plotting.comparison(samples, [job.fmt for job in jobs], plot)
+        plotting.comparison(_selected(chosen, patterns), [job.fmt for job in jobs], plot)
     print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
 
 

@@ -78,7 +78,8 @@ class Tensor(NamedTuple):
 
     def pieces(self) -> Iterator[Array]:
         """The elements in C order, 65536 at a time: 1-D, in their own dtype (float32 if coded)."""
-        flat = self._flat()
+        a = self.array
+        flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
         for start in range(0, self.array.size, CHUNK):
             yield self._decoded(flat[start : start + CHUNK])
 
@@ -89,15 +90,6 @@ class Tensor(NamedTuple):
     def whole(self) -> Array:
         """All elements in their shape, as `pieces` gives them."""
         return self._decoded(self.array)
-
-    def sample(self, most: int) -> Array:
-        """At most `most` elements, evenly spaced in C order: 1-D float64."""
-        step = max(1, -(-self.array.size // most))
-        return self._decoded(self._flat()[::step]).astype(np.float64)
-
-    def _flat(self) -> Any:
-        a = self.array
-        return np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
 
     def _decoded(self, words: Array) -> Array:
         return words if self.coded is None else np.asarray(decode(words, self.coded))
@@ -114,13 +106,16 @@ def everything(name: str) -> bool:
 
 
 def tensors_of(x: Any, wanted: Wanted = everything) -> Iterator[Tensor]:
-    """The tensors of an array, of a mapping of names to arrays, or of a file.
+    """The tensors of an array, of a mapping of names to arrays, or of a file; an iterator of
+    tensors is taken as it is.
 
     `wanted(name)` says which to read; a sole array has no name and is always wanted.
 
     >>> [t.name for t in tensors_of({"a": [1.0], "b": [2.0]})]
     ['a', 'b']
     """
+    if isinstance(x, Iterator):
+        return x
     if isinstance(x, (str, os.PathLike)):
         return read(x, wanted)
     if isinstance(x, Mapping):

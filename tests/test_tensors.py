@@ -234,20 +234,8 @@ def test_chunks_are_fixed():
     assert sizes == [65536, 65536, 150_000 - 2 * 65536]
 
 
-def test_a_sample_is_spread_out():
-    assert Tensor("", np.arange(10)).sample(5).tolist() == [0, 2, 4, 6, 8]
-    assert Tensor("", np.arange(10).reshape(5, 2)[:, ::-1]).sample(100).tolist() == [
-        1,
-        0,
-        3,
-        2,
-        5,
-        4,
-        7,
-        6,
-        9,
-        8,
-    ]
+def test_an_iterator_is_taken_as_it_is():
+    assert [t.name for t in tensors_of(Tensor(name, np.zeros(1)) for name in "ab")] == ["a", "b"]
 
 
 def test_mappings_and_torch():
