@@ -107,6 +107,11 @@ def log10(x: Fraction) -> float:
     return math.log10(x.numerator) - math.log10(x.denominator)
 
 
+def log2(x: Fraction) -> float:
+    """log2 of a positive x, also of one that no float64 holds."""
+    return math.log2(x.numerator) - math.log2(x.denominator)
+
+
 def number(x: Fraction) -> str:
     """Six digits of x, whatever its size.
 
