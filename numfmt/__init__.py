@@ -6,15 +6,22 @@ happened to one number, `compare` what a format costs on given data.
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from . import formats as _formats
 from ._version import __version__
 from .casting import cast, decode, encode
 from .errors import RangeError, SpecError
-from .explanation import explain
 from .format import Format
-from .limits import finfo
-from .packing import pack, unpack
 from .registry import list_formats, parse
+
+if TYPE_CHECKING:
+    from . import interop, noise, plotting, testing
+    from .comparison import compare
+    from .explanation import explain
+    from .limits import finfo
+    from .packing import pack, unpack
 
 __all__ = [
     "Format",
@@ -22,13 +29,43 @@ __all__ = [
     "SpecError",
     "__version__",
     "cast",
+    "compare",
     "decode",
     "encode",
     "explain",
     "finfo",
+    "interop",
     "list_formats",
+    "noise",
     "pack",
     "parse",
+    "plotting",
+    "testing",
     "unpack",
 ]
 del _formats
+
+_LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
+    "compare": "comparison",
+    "explain": "explanation",
+    "finfo": "limits",
+    "interop": "",
+    "noise": "",
+    "pack": "packing",
+    "plotting": "",
+    "testing": "",
+    "unpack": "packing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATE:
+        raise AttributeError(f"module 'numfmt' has no attribute {name!r}")
+    module = importlib.import_module(f".{_LATE[name] or name}", __name__)
+    found = getattr(module, name) if _LATE[name] else module
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

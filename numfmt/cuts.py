@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .errors import RangeError
 from .format import Format
 from .reference import Policy, decide
+
+if TYPE_CHECKING:  # numpy.typing is slow to import
+    from numpy.typing import NDArray
 
 WIDEST = 16
 LARGEST = Fraction(float(np.finfo(np.float64).max))

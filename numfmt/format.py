@@ -23,7 +23,6 @@ class Format(ABC):
     default_overflow = "saturate"
     ties_away = False  # nearest_even sends every tie away from zero (no even significands)
     rejects_negatives = False  # x < 0 is not rounded: it gives the special
-    boundary_bits = 64  # significant bits of a boundary between two values, at most
     edge_is_odd = (True, True)  # does to_odd stay at the last value? (above, below)
 
     @abstractmethod
@@ -91,6 +90,14 @@ class Format(ABC):
     def code_bits(self) -> int:
         """Bits of the narrowest unsigned NumPy integer that holds a code."""
         return max(8, 1 << (self.bits - 1).bit_length())
+
+    @cached_property
+    def boundary_bits(self) -> int:
+        """Significant bits of a boundary between two values, at most; 64 where it is not known."""
+        if self.bits > 16:
+            return 64
+        low, high = self.span
+        return max(significant_bits(self.split(rank)) for rank in range(low, high))
 
     @cached_property
     def max(self) -> Fraction:
@@ -167,6 +174,14 @@ def exponent(x: Fraction) -> int:
     """floor(log2(x)) of a positive x, exactly."""
     e = x.numerator.bit_length() - x.denominator.bit_length()
     return e if x >= Fraction(2) ** e else e - 1
+
+
+def significant_bits(x: Fraction) -> int:
+    """Bits from the first to the last one of a dyadic value; 64 for any other."""
+    if x.denominator & (x.denominator - 1):
+        return 64
+    n = abs(x.numerator)
+    return n.bit_length() - ((n & -n).bit_length() - 1) if n else 0
 
 
 def is_special(value: Value) -> bool:

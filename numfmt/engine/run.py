@@ -64,15 +64,17 @@ def execute(source: Input, job: Plan, out: Array, noise: Noise | None) -> None:
         return
     same = _same_place(source.array, out)
     shared = same or np.may_share_memory(source.array, out)
-    loop = _loop(source, job, out)
-    if job.guarded and (shared or not (loop or job.searchable)):
+    exact = _odd_is_exact(inputs.dtype_of(source), job)
+    loop = _loop(source, job, out) if exact else None
+    searchable = exact and job.searchable
+    if job.guarded and (shared or not (loop or searchable)):
         refuse(source, job, noise)
     if shared and not same:
         source = source._replace(array=source.array.copy())
     if loop and _direct_serves(source, out, same, loop):
         suspicious = _direct(source.array.reshape(-1), out.reshape(-1), loop, noise, same)
     else:
-        work = _worker(source, job, out, loop)
+        work = _worker(source, job, out, loop, searchable)
         suspicious = _in_chunks(source.array, out, work, noise, same)
     if suspicious and job.guarded:
         refuse(source, job, noise)
@@ -89,10 +91,7 @@ def _same_place(x: Array, out: Array) -> bool:
 
 def _loop(source: Input, job: Plan, out: Array) -> Loop | None:
     """The narrowest exact loop, None where the engine or the format has none."""
-    dtype = inputs.dtype_of(source)
-    if not _odd_is_exact(dtype, job):
-        return None
-    width = inputs.width_of(dtype)
+    width = inputs.width_of(inputs.dtype_of(source))
     if not job.codes and out.dtype.itemsize == 8:
         width = 64
     return job.loop(width) or job.loop(64)
@@ -193,9 +192,9 @@ def _chunks(*operands: Array, written: int) -> Any:
     )
 
 
-def _worker(source: Input, job: Plan, out: Array, loop: Loop | None) -> Worker:
+def _worker(source: Input, job: Plan, out: Array, loop: Loop | None, searchable: bool) -> Worker:
     """What is done to one chunk: read coded input, round, store float16."""
-    work = _rounder(job, loop)
+    work = _rounder(job, loop, searchable)
     if out.dtype == np.float16:
         work = _storing_float16(work)
     if source.coded is not None:
@@ -205,10 +204,10 @@ def _worker(source: Input, job: Plan, out: Array, loop: Loop | None) -> Worker:
     return work
 
 
-def _rounder(job: Plan, loop: Loop | None) -> Worker:
+def _rounder(job: Plan, loop: Loop | None, searchable: bool) -> Worker:
     if loop:
         return lambda x, n, out: loop.run(inputs.writeable_alias(x), n, out)
-    if job.searchable:
+    if searchable:
         return lambda x, n, out: _search(x, job, out)
     return lambda x, n, out: _exactly(x, n, job, out)
 

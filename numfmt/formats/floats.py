@@ -96,7 +96,7 @@ class Float(Format):
         return self._mag_bits + self.signed
 
     @cached_property
-    def boundary_bits(self) -> int:  # type: ignore[override]
+    def boundary_bits(self) -> int:
         return self.man_bits + 2
 
     @cached_property

@@ -1,7 +1,5 @@
 """What a loop is told about a format and a mode, in words of the loop's width."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np
