@@ -205,9 +205,7 @@ class Job:
 
     def _limit(self, negative: bool) -> Limit:
         """Rounding changes its mind at the last value, half a step on, or a whole step on."""
-        fmt, mirrored = self.fmt, negative and not self.fmt.signed
-        edge = Fraction(0) if mirrored else abs(Fraction(fmt.value(fmt.edge(negative))))
-        step = fmt.smallest if mirrored else fmt.step or Fraction(0)
+        edge, step = self._side(negative)
         for quarters, limit in (
             (0, Limit(edge, True)),
             (1, Limit(edge, False)),
@@ -217,13 +215,22 @@ class Job:
             size = edge + step * quarters / 4
             if not step and quarters:
                 return Limit(edge, False)
-            if self._overflows(-size if negative else size, 0):
+            if self._overflows(-size if negative else size):
                 return limit
         return Limit(edge + step, True)
 
-    def _overflows(self, x: Fraction, word: int) -> bool:
+    def _side(self, negative: bool) -> tuple[Fraction, Fraction]:
+        """The last magnitude on a side and the step that goes on past it (0: none does).
+
+        Below an unsigned format that is the mirror of its first step (IEEE P3109)."""
+        fmt = self.fmt
+        if negative and not fmt.signed:
+            return Fraction(0), fmt.smallest
+        return abs(Fraction(fmt.value(fmt.edge(negative)))), fmt.step or Fraction(0)
+
+    def _overflows(self, x: Fraction) -> bool:
         try:
-            reference.encode(x, self.fmt, self.policy._replace(overflow="raise"), word)
+            reference.encode(x, self.fmt, self.policy._replace(overflow="raise"))
         except RangeError:
             return True
         return False
@@ -242,10 +249,21 @@ class Job:
         return np.asarray(far & np.where(x > 0, positive.passed(x), negative.passed(-x)))
 
     def _drawn_outside(self, x: Array, y: Array, words: Array, far: Array) -> Array:
-        """Stochastic: the draw decides; a result that is the last value does not tell it."""
-        for i in np.flatnonzero(far & np.isfinite(y)):
-            far[i] = self._overflows(Fraction(reference.exact(x[i])), int(words[i]))
+        """Stochastic: the draw decides; where the result is the last value it is drawn again."""
+        unsure = np.flatnonzero(far & np.isfinite(y))
+        part, drawn = x[unsure], words[unsure]
+        for negative in (False, True):
+            here = (part > 0) != negative
+            far[unsure[here]] = self._draws_up(abs(part[here]), drawn[here], negative)
         return far
+
+    def _draws_up(self, size: Array, words: Array, negative: bool) -> Any:
+        """Whether a draw leaves the last value: as it would between 0 and f16's smallest value."""
+        edge, step = self._side(negative)
+        if not step or (negative and self.fmt.rejects_negatives):
+            return True
+        fraction = np.clip(size - float(edge), 0, float(step)) / float(step)
+        return cast(fraction * 2.0**-24, "f16", rounding=self.policy.rounding.name, noise=words) > 0
 
 
 def _nan_rule(fmt: Format, nan: Any) -> Any:

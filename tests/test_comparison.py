@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import numfmt
+from numfmt import reference
 from numfmt.comparison import Comparison, Job, compare, format_list
 from numfmt.format import is_special
 from numfmt.rounding import MODES
@@ -230,13 +231,32 @@ def test_stochastic_overflow_is_what_was_drawn():
     x = np.random.default_rng(2).uniform(440, 500, 70_000)
     drawn = np.isnan(numfmt.cast(x, "e4m3fn", rounding="stochastic", seed=9))
     assert 0.2 < drawn.mean() < 0.9
-    keywords = {"rounding": "stochastic", "seed": 9}
-    some = slice(66_000, 70_000)  # the reference decides one by one where the result saturates
-    assert compare(x, "e4m3fn", **keywords)[0].overflow == drawn.mean()
-    job = Job(numfmt.parse("e4m3fn"), "stochastic", "saturate", None, 9)
-    words = job.words(66_000 // 64 * 64, 4016)[66_000 % 64 :][:4000]
-    part = x[some]
-    assert job.outside(part, job.round(part, words), words).tolist() == drawn[some].tolist()
+    for overflow in (None, "saturate"):
+        keywords = {"rounding": "stochastic", "seed": 9, "overflow": overflow}
+        assert compare(x, "e4m3fn", **keywords)[0].overflow == drawn.mean()
+
+
+@pytest.mark.parametrize("mode", ["stochastic", "stochastic_b", "stochastic_c"])
+@pytest.mark.parametrize("spec", ["e2m1fn", "e5m2", "e8m0fnu", "binary8p3ue", "binary4p2sf", "e3m0fnu"])
+def test_stochastic_overflow_equals_the_reference(spec, mode):
+    fmt = numfmt.parse(spec)
+    x = hard_floats(fmt)
+    x = x[np.isfinite(x)]
+    x = np.repeat(x[(x > float(fmt.max) * 0.9) | (x < min(float(fmt.min) * 0.9, 1e-3))], 5)
+    job = Job(fmt, mode, "saturate", None, 11)
+    words = job.words(0, x.size)
+    policy = reference.policy(fmt, mode, "raise", "max")
+    wanted = [refused(Fraction(v), fmt, policy, int(w)) for v, w in zip(x.tolist(), words, strict=True)]
+    assert 0 < sum(wanted) < len(wanted)
+    assert job.outside(x, job.round(x, words), words).tolist() == wanted
+
+
+def refused(v, fmt, policy, word):
+    try:
+        reference.encode(v, fmt, policy, word)
+    except numfmt.RangeError:
+        return True
+    return False
 
 
 def test_ties_in_nearest_even_at_the_edge():
