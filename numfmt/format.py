@@ -57,7 +57,8 @@ class Format(ABC):
 
     def zero(self, negative: bool = False) -> int | None:
         """The code of that zero; +0 where -0 does not exist, None without a zero."""
-        return next((c for c in self._zeros if c is not None), None)
+        plus, minus = self._zeros
+        return minus if negative and minus is not None else plus
 
     def special(self, negative: bool = False) -> int:
         """What lies past the last value: infinity, else NaN, else the last value."""

@@ -195,7 +195,7 @@ def test_nan_into_a_format_without_nan(engine, dtype):
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_nan_in_one_dimension_and_none(engine):
-    with pytest.raises(numfmt.RangeError, match="1 of 3 values is NaN.*first at 2") as caught:
+    with pytest.raises(numfmt.RangeError, match=r"1 of 3 values is NaN.*first at 2") as caught:
         numfmt.encode([1.0, 2.0, NAN], "e2m1fn", engine=engine)
     assert (caught.value.count, caught.value.index) == (1, (2,))
     with pytest.raises(numfmt.RangeError) as caught:
@@ -241,7 +241,7 @@ def test_x_is_unchanged_where_out_overlaps_it():
     ],
 )
 def test_overflow_raise(engine, fmt, values, count, index):
-    with pytest.raises(numfmt.RangeError, match="out of its range|NaN") as caught:
+    with pytest.raises(numfmt.RangeError, match=r"out of its range|NaN") as caught:
         numfmt.cast(values, fmt, overflow="raise", engine=engine)
     assert (caught.value.count, caught.value.total, caught.value.index) == (count, len(values), (index,))
 
@@ -471,7 +471,7 @@ with np.errstate(all="ignore"):
         "big-endian float16": VALUES.astype(">f2"),
         "big-endian float32": VALUES.astype(">f4"),
         "big-endian float64": VALUES.astype(">f8"),
-        "big-endian int16": np.arange(-300, 300, dtype=">i2"),
+        "big-endian int16": np.arange(-300, 300, 7, dtype=">i2"),
         "broadcast": np.broadcast_to(np.float32(1.1), (3, 4)),
         "0-d": np.array(1.1),
         "empty": np.zeros((0, 3), np.float32),
@@ -479,8 +479,8 @@ with np.errstate(all="ignore"):
         "bool": np.array([True, False]),
         "int8": np.arange(-128, 128, dtype=np.int8),
         "uint8": np.arange(256, dtype=np.uint8),
-        "int16": np.arange(-32768, 32767, 99, dtype=np.int16),
-        "uint16": np.arange(0, 65535, 99, dtype=np.uint16),
+        "int16": np.arange(-32768, 32767, 999, dtype=np.int16),
+        "uint16": np.arange(0, 65535, 999, dtype=np.uint16),
         "int32": np.array([0, 2**31 - 1, -(2**31), 16777217, 257, 65537], np.int32),
         "uint32": np.array([0, 2**32 - 1, 16777217, 0x80800001], np.uint32),
         "int64": np.array([0, 2**63 - 1, -(2**63), 2**62 + 1, 2**53 + 1, -257], np.int64),
