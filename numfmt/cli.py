@@ -156,11 +156,11 @@ def compare(
     table = compare_tensors(_selected(chosen, patterns), jobs)
     if not len(table):
         raise UsageError(f"no tensor has a name like {' or '.join(patterns)}; leave --tensor out to see all")
+    print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
     if plot is not None:
         from . import plotting
 
         plotting.comparison(_selected(chosen, patterns), [job.fmt for job in jobs], plot)
-    print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
 
 
 def _jobs(formats: str, rounding: str | None, overflow: str | None, seed: int | None) -> list[Job]:
@@ -190,6 +190,8 @@ def _check_one(*given: bool) -> None:
 def _check_figure(plot: Path | None) -> None:
     if plot is not None and plot.suffix.lower() not in FIGURES:
         raise UsageError(f"--plot {plot}: the name of a figure ends in {', '.join(FIGURES)}")
+    if plot is not None and not plot.parent.is_dir():
+        raise UsageError(f"--plot {plot}: there is no folder '{plot.parent}'; make it first")
 
 
 def _check_seed(rounding: str | None, seed: int | None) -> None:

@@ -206,18 +206,15 @@ class Job:
     def _limit(self, negative: bool) -> Limit:
         """Rounding changes its mind at the last value, half a step on, or a whole step on."""
         edge, step = self._side(negative)
-        for quarters, limit in (
-            (0, Limit(edge, True)),
-            (1, Limit(edge, False)),
-            (2, Limit(edge + step / 2, True)),
-            (3, Limit(edge + step / 2, False)),
+        for size, limit in (
+            (edge, Limit(edge, True)),
+            (edge + step / 4, Limit(edge, False)),
+            (edge + step / 2, Limit(edge + step / 2, True)),
+            (edge + step * 3 / 4, Limit(edge + step / 2, False)),
         ):
-            size = edge + step * quarters / 4
-            if not step and quarters:
-                return Limit(edge, False)
             if self._overflows(-size if negative else size):
                 return limit
-        return Limit(edge + step, True)
+        return Limit(edge + step, step > 0)
 
     def _side(self, negative: bool) -> tuple[Fraction, Fraction]:
         """The last magnitude on a side and the step that goes on past it (0: none does).
@@ -453,17 +450,17 @@ def _percent(x: float) -> str:
 COLUMNS = (
     Column("", "format", "format", str),
     Column("", "bits", "bits_per_element", lambda bits: f"{bits:g}"),
-    Column("relative", "max", "max_relative_error", _short),
+    Column("rel.", "max", "max_relative_error", _short),
     Column("error", "mean", "mean_relative_error", _short),
     Column("ulp", "max", "max_ulp_error", _decimal),
     Column("error", "mean", "mean_ulp_error", _decimal),
     Column("rms", "error", "rms_error", _short),
     Column("SQNR", "dB", "sqnr_db", lambda x: "-" if math.isnan(x) else f"{x:.1f}"),
-    Column("over", "flow %", "overflow", _percent),
-    Column("under", "flow %", "underflow", _percent),
-    Column("sub", "norm %", "subnormal", _percent),
-    Column("", "exact%", "exact", _percent),
-    Column("not", "finite%", "nonfinite", _percent),
+    Column("over", "flow%", "overflow", _percent),
+    Column("under", "flow%", "underflow", _percent),
+    Column("sub", "norm%", "subnormal", _percent),
+    Column("exact", "%", "exact", _percent),
+    Column("not", "fin.%", "nonfinite", _percent),
 )
 
 

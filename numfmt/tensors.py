@@ -190,7 +190,7 @@ def _load_npy(file: Path) -> Array:
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     except ValueError as error:
-        if "mmap" not in str(error) and "empty" not in str(error):
+        if "empty" not in str(error):
             raise
         array = np.load(file, allow_pickle=False)
     return np.asarray(array)

@@ -96,6 +96,7 @@ MISUSE = [
     (("compare", "--rounding", "sr", "--seed", "-1"), "from 0 to 2**64 - 1"),
     (("compare", "--json", "--csv"), "exclude each other"),
     (("compare", "--plot", "f.gif"), "ends in .png, .svg, .pdf"),
+    (("compare", "--plot", "no/such/f.png"), "there is no folder"),
     (("compare", "--tensor", "nothing*"), "no tensor has a name like nothing*"),
     (("compare", "--nonsense"), "No such option"),
     (("info", "e1m3"), "at least 2 exponent bits"),

@@ -327,9 +327,9 @@ def test_text_has_a_line_a_row_and_fits_a_narrow_screen():
     text = str(sample_table())
     assert len([line for line in text.splitlines() if line.startswith(("bf16", "e4m3fn"))]) == 4
     assert "a <b>: 2 elements" in text
-    assert "finite%" in text
-    plain = str(compare([0.1, 1e9], "e5m2fnuz,bf16"))
-    assert "finite%" not in plain
+    assert "fin.%" in text
+    plain = str(compare([0.1, 1e9, 1e-9], "e4m3b11fnuz,bf16,e8m0fnu"))
+    assert "fin.%" not in plain
     assert max(map(len, plain.splitlines())) <= 80
 
 
