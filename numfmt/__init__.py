@@ -17,7 +17,10 @@ from .format import Format
 from .registry import list_formats, parse
 
 if TYPE_CHECKING:
-    from . import interop, noise, plotting, testing
+    from . import interop as interop
+    from . import noise as noise
+    from . import plotting as plotting
+    from . import testing as testing
     from .comparison import compare
     from .explanation import explain
     from .limits import finfo
@@ -34,13 +37,9 @@ __all__ = [
     "encode",
     "explain",
     "finfo",
-    "interop",
     "list_formats",
-    "noise",
     "pack",
     "parse",
-    "plotting",
-    "testing",
     "unpack",
 ]
 del _formats
@@ -68,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return sorted({*__all__, *_LATE})
