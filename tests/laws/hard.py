@@ -146,7 +146,8 @@ def _code(x, fmt, policy, noise):
 def values_of(codes, x, fmt, replaced=False):
     """The float64 values of codes that came from `x`. NaN has the sign of x where the format is
     signed or x was NaN, and is positive otherwise; `replaced`: nan= was given."""
-    result = np.array([float(fmt.value(int(c))) for c in codes], dtype=np.float64)
+    distinct, which = np.unique(codes, return_inverse=True)
+    result = np.array([float(fmt.value(int(c))) for c in distinct], dtype=np.float64)[which]
     nan = np.isnan(result)
     signed = nan & (np.full(x.shape, fmt.signed) | (np.isnan(x) & (not replaced)))
     result[nan] = np.nan

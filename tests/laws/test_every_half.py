@@ -1,0 +1,95 @@
+"""Every float16 and every bfloat16 bit pattern, to every format of up to 8 bits, in every
+deterministic mode, against the reference.
+
+Order is kept, so between two inputs of one sign with the same code all have that code: the
+reference is asked at the ends of an interval, and inside it only where they differ.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+import numfmt
+from laws.hard import (
+    DETERMINISTIC,
+    SPECS,
+    order_key,
+    policy_of,
+    reference_codes,
+    remembering,
+    same_bits,
+    values_of,
+)
+from numfmt import reference
+
+SMALL = [spec for spec in SPECS if numfmt.parse(spec).bits <= 8]
+PATTERNS = np.arange(1 << 16, dtype=np.uint32)
+
+
+@lru_cache
+def inputs(source):
+    """All patterns of a 16-bit format, as floats that hold them: float16, or float32 for bfloat16."""
+    if source == "f16":
+        return PATTERNS.astype(np.uint16).view(np.float16)
+    return (PATTERNS << np.uint32(16)).view(np.float32)
+
+
+@lru_cache
+def widened(source):
+    with np.errstate(invalid="ignore"):  # signalling NaNs are among the patterns
+        return inputs(source).astype(np.float64)
+
+
+@lru_cache
+def ordered(source):
+    """Positions of the numbers of one sign, in order, for both signs; and of all NaN."""
+    x = widened(source)
+    numbers = np.flatnonzero(~np.isnan(x))
+    numbers = numbers[np.argsort(order_key(x[numbers]), kind="stable")]
+    negative = np.signbit(x[numbers])
+    zero = x[numbers] == 0
+    runs = [numbers[negative & ~zero], numbers[zero & negative], numbers[zero & ~negative], numbers[~negative & ~zero]]
+    return runs, np.flatnonzero(np.isnan(x))
+
+
+def expected_codes(source, fmt, policy):
+    x = widened(source)
+    codes = np.empty(x.size, np.int64)
+    fmt = remembering(fmt)
+    runs, nans = ordered(source)
+    for run in runs:
+        _fill(codes, run, x, fmt, policy)
+    codes[nans] = reference_codes(x[nans[[0, -1]]], fmt, policy)[np.signbit(x[nans]).astype(int)]
+    return codes
+
+
+def _fill(codes, run, x, fmt, policy):
+    def code(i):
+        return reference.encode(reference.exact(float(x[run[i]])), fmt, policy)
+
+    todo = [(0, code(0), run.size - 1, code(run.size - 1))]
+    while todo:
+        low, first, high, last = todo.pop()
+        if first == last or high - low <= 1:
+            codes[run[low]], codes[run[high]] = first, last
+            codes[run[low + 1 : high]] = first
+        else:
+            middle = (low + high) // 2
+            between = code(middle)
+            todo += [(low, first, middle, between), (middle, between, high, last)]
+
+
+@pytest.mark.parametrize("source", ["f16", "bf16"])
+@pytest.mark.parametrize("spec", SMALL)
+def test_every_pattern(spec, source):
+    fmt = numfmt.parse(spec)
+    x = inputs(source)
+    nan = None if fmt.nan() is not None else "max"
+    for mode in DETERMINISTIC:
+        codes = expected_codes(source, fmt, policy_of(fmt, mode, None, nan))
+        values = values_of(codes, widened(source), fmt, replaced=nan is not None)
+        for engine in ("numpy", "kernel"):
+            options = {"rounding": mode, "nan": nan, "engine": engine}
+            assert (numfmt.encode(x, spec, **options) == codes).all(), options
+            assert same_bits(numfmt.cast(x, spec, **options), values).all(), options
