@@ -84,7 +84,7 @@ class Tensor(NamedTuple):
             yield self._decoded(flat[start : start + CHUNK])
 
     def chunks(self) -> Iterator[Array]:
-        """Those pieces as native float64; longdouble where float64 does not hold the dtype."""
+        """Those pieces as native float64; longdouble where float64 does not hold the numbers."""
         return map(_widened, self.pieces())
 
     def whole(self) -> Array:
@@ -96,8 +96,11 @@ class Tensor(NamedTuple):
 
 
 def _widened(x: Array) -> Array:
-    wide = x.dtype.itemsize > 8 or x.dtype.str[1:] in ("i8", "u8")
-    return x.astype(np.longdouble if wide else np.float64)
+    if x.dtype.itemsize > 8:
+        return x.astype(np.longdouble)
+    near = x.astype(np.float64)
+    integers = x.dtype.str[1:] in ("i8", "u8")
+    return x.astype(np.longdouble) if integers and abs(near).max() >= 2.0**53 else near
 
 
 def everything(name: str) -> bool:

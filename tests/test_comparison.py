@@ -203,7 +203,7 @@ def test_no_digit_depends_on_the_layout(name, other, keywords):
     assert compare(other, "e4m3fn,f16", **keywords).rows == compare(x, "e4m3fn,f16", **keywords).rows
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8", "uint16", "bool"])
+@pytest.mark.parametrize("dtype", ["float16", "int8", "uint16", "bool", "int64", "uint64"])
 def test_other_dtypes(dtype):
     x = np.array([0, 1, 3, 100, 77]).astype(dtype)
     assert compare(x, "e3m2fn").rows == compare(x.astype(np.float64), "e3m2fn").rows
