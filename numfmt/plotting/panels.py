@@ -137,12 +137,12 @@ def draw_shares(ax: Axes, tallies: Sequence[Tally], formats: Sequence[Format]) -
         ax.text(column, -0.8, plain(tally.name, 13), va="center", fontsize=SMALL - 1, weight="bold")
         for row in range(len(formats)):
             text = _outside(tally.shares(row))
-            ax.text(column, row, text, va="center", fontsize=SMALL - 1, color="0.5" if text == "·" else "black")
+            ax.text(column, row, text, va="center", fontsize=SMALL - 1, color="0.5" if text == "–" else "black")
 
 
 def _outside(shares: tuple[float, float, float]) -> str:
     parts = [f"{sign} {percent(share)}" for sign, share in zip("▼▲−", shares, strict=True) if share]
-    return "\n".join(parts) or "·"
+    return "\n".join(parts) or "–"
 
 
 def caption_shares(ax: Axes, formats: Sequence[Format]) -> None:
@@ -180,5 +180,5 @@ def shade(ax: Axes, tallies: Sequence[Tally]) -> None:
 
 
 def caption_errors(ax: Axes, tallies: Sequence[Tally]) -> None:
-    shaded = "; shaded: where the data lies" if any(t.ends for t in tallies) else ""
-    caption(ax, f"error of one rounding to nearest, worst of each binade; at $2^0$ values are lost{shaded}")
+    shaded = "; shaded: the data" if any(t.ends for t in tallies) else ""
+    caption(ax, f"error of rounding to nearest, worst of each binade; $2^0$: value lost{shaded}")
