@@ -1,0 +1,38 @@
+"""A moderate sample of results, as one digest a format: compared across processes.
+
+Run as a script it prints the digests; with `--without-numba` numba cannot be imported.
+"""
+
+import hashlib
+import json
+import sys
+
+
+def digests():
+    """Digests of codes and values of hard inputs, by format and mode, and of their decoding."""
+    import numpy as np
+
+    import numfmt
+    from laws.hard import edge_values, hard_values, is_float32, noise_for
+
+    found = {}
+    for spec in ("f16", "e4m3fn", "e5m2fnuz", "e8m0fnu", "binary8p3ue", "f32", "e4m3fn[subnormals=off]"):
+        hard = np.concatenate([edge_values(spec)[::2], hard_values(spec, many=60)[::7]])
+        for mode in ("nearest_even", "toward_positive", "to_odd", "stochastic"):
+            for dtype in (np.float32, np.float64):
+                x = hard[is_float32(hard)].astype(dtype) if dtype is np.float32 else hard
+                noise = noise_for(x.size) if mode == "stochastic" else None
+                codes = numfmt.encode(x, spec, rounding=mode, noise=noise)
+                values = numfmt.cast(x, spec, rounding=mode, noise=noise)
+                again = numfmt.decode(codes, spec)
+                whole = b"".join(a.tobytes() for a in (codes, values, again))
+                found[f"{spec} {mode} {np.dtype(dtype)}"] = hashlib.sha256(whole).hexdigest()
+    seeded = numfmt.encode(np.full(200, 1.3), "e4m3fn", rounding="stochastic", seed=9)
+    found["seeded"] = hashlib.sha256(seeded.tobytes()).hexdigest()
+    return found
+
+
+if __name__ == "__main__":
+    if "--without-numba" in sys.argv:
+        sys.modules["numba"] = None
+    print(json.dumps(digests()))
