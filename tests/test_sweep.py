@@ -202,6 +202,14 @@ def test_a_foreign_state_file_is_refused_and_left_alone(tmp_path, text, capsys):
     assert state.read_text() == text
 
 
+def test_a_state_file_that_cannot_be_written_is_found_out_at_once(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sweep, "compared", lambda *a: pytest.fail("the work began"))
+    with pytest.raises(SystemExit) as caught:
+        sweep.main(["bf16", "--against", "reference", "--resume", str(tmp_path / "no" / "state")])
+    assert caught.value.code == 2
+    assert "No such file" in capsys.readouterr().err
+
+
 def test_the_state_of_another_sweep_is_refused(tmp_path):
     state = tmp_path / "state.json"
     sweep.save_state(state, asked("f16", 0, 10), sweep.Progress(5))
@@ -217,8 +225,10 @@ def test_ctrl_c_saves_and_exits_130(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60
-        while not state.exists() and process.poll() is None and time.monotonic() < deadline:
+        while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
+            if state.exists() and json.loads(state.read_text())["done"]:
+                break
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     finally:

@@ -342,6 +342,8 @@ def _title(q: Question) -> str:
 def run(question: Question, state: Path | None = None) -> Progress:
     """The whole sweep of a question, with a progress bar on a terminal."""
     progress = Progress(question.start) if state is None else load_state(state, question)
+    if state:
+        save_state(state, question, progress)  # a folder that takes no file is found out now
     saved = time.monotonic()
     with _bar(question, progress) as show:
         try:
