@@ -1,0 +1,176 @@
+"""The figures: bars where the ranges end, curves at the worst error, and no label upon another."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import numfmt
+from numfmt import plotting
+from numfmt.plotting.errors import largest_errors, steps
+from numfmt.plotting.paper import look
+from numfmt.plotting.tally import tallies
+
+TWELVE = "f32, f16, bf16, tf32, e5m2, e4m3fn, e3m4, e4m3fnuz, e3m2fn, e2m3fn, e2m1fn, e8m0fnu"
+PLOTS = Path(__file__).parents[1] / "plots"
+X = np.random.default_rng(1).standard_normal(4000).astype(np.float32)
+ONE = {"x": X}
+SIX = ONE | {"model.layers.0.self_attn.q_proj.weight": X * 1e-9, "$zeros$": np.zeros(3)}
+SIX |= {"bad": np.array([np.nan, np.inf, 1.0]), "empty": np.zeros(0), "large": X * 1e6}
+
+
+def bars(figure):
+    return {(round(b.get_x(), 6), round(b.get_x() + b.get_width(), 6)) for a in figure.axes for b in a.patches}
+
+
+def texts(figure):
+    """What is written, with its window extents."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    written = [t for ax in figure.axes for t in _written(ax) if t.get_text().strip()]
+    return [(t.get_text(), t.get_window_extent(canvas.get_renderer())) for t in written]
+
+
+def _written(ax):
+    yield from ax.texts
+    yield ax._left_title
+    if ax.get_legend():
+        yield from ax.get_legend().get_texts()
+    for axis in (ax.xaxis, ax.yaxis) if ax.axison else ():
+        yield axis.label
+        low, high = sorted(axis.get_view_interval())
+        ticks = [t for t in axis.get_major_ticks() if low <= t.get_loc() <= high]
+        yield from (t.label1 for t in ticks if t.label1.get_visible())
+
+
+@pytest.mark.parametrize("draw", [plotting.dynamic_range, plotting.relative_error, plotting.comparison])
+@pytest.mark.parametrize("tensors", [ONE, SIX], ids=["one", "six"])
+@pytest.mark.parametrize("formats", ["f16, bf16", TWELVE], ids=["two", "twelve"])
+def test_no_label_lies_on_another_or_outside(draw, tensors, formats):
+    figure = draw(tensors, formats)
+    found = texts(figure)
+    assert len(found) > 8
+    for (a, box), (b, other) in combinations(found, 2):
+        assert not box.padded(-0.5).overlaps(other.padded(-0.5)), (a, b)
+    for text, box in found:
+        assert box.x0 >= -1, text
+        assert box.y0 >= -1, text
+        assert box.x1 <= figure.bbox.x1 + 1, text
+
+
+@pytest.mark.parametrize(
+    ("fmt", "low", "normal", "high"),
+    [
+        ("f16", -24, -14, np.log2(65504)),
+        ("e4m3fn", -9, -6, np.log2(448)),
+        ("bf16", -133, -126, np.log2(float(numfmt.parse("bf16").max))),
+    ],
+)
+def test_bars_end_where_the_format_ends(fmt, low, normal, high):
+    found = bars(plotting.dynamic_range(ONE, fmt))
+    assert (low, normal) in found
+    assert (normal, round(float(high), 6)) in found
+
+
+def test_histograms_count_binades():
+    figure = plotting.dynamic_range([1.0, 1.5, -1.99, 2.0, 0.0], "f16")
+    heights = {b.get_x(): b.get_height() for b in figure.axes[0].patches}
+    assert heights == {0: pytest.approx(0.6), 1: pytest.approx(0.2)}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, np.int64])
+def test_exponents_are_those_of_every_dtype(dtype):
+    x = np.arange(1, 9).astype(dtype)[::-1]
+    assert tallies(x, [])[0].exponents == {0: 1, 1: 2, 2: 4, 3: 1}
+
+
+def test_shares_outside_a_format():
+    formats = [numfmt.parse("e4m3fn"), numfmt.parse("e8m0fnu")]
+    tally = tallies([448.0, 449.0, -449.0, 2.0**-10, 0.0, np.nan, np.inf, 1.0], formats)[0]
+    assert (tally.finite, tally.zeros, tally.specials) == (6, 1, 2)
+    assert tally.shares(0) == (1 / 6, 2 / 6, 0)
+    assert tally.shares(1) == (0, 0, 1 / 6)
+
+
+def test_many_tensors_become_nine_at_most():
+    found = tallies({str(i): [2.0**i] for i in range(20)}, [])
+    assert [t.name for t in found] == ["0", "1", "2", "3", "4", "5", "6", "13 others"]
+    assert found[-1].finite == 13
+
+
+@pytest.mark.parametrize(("fmt", "p"), [("f32", 24), ("f16", 11), ("bf16", 8), ("e4m3fn", 4), ("e5m2", 3)])
+def test_the_worst_error_of_a_binade_is_that_of_its_first_tie(fmt, p):
+    u = 2.0**-p
+    assert largest_errors(numfmt.parse(fmt), -2, 3) == pytest.approx(np.full(5, u / (1 + u)), rel=1e-12)
+
+
+def test_subnormal_values_lose_precision_and_then_all():
+    errors = largest_errors(numfmt.parse("f16"), -27, -20)
+    assert errors[:3] == pytest.approx([1, 1, 1])  # 2**-25 is the tie below the smallest value
+    assert errors[3:] == pytest.approx([1 / 3, 1 / 5, 1 / 9, 1 / 17])
+
+
+def test_a_curve_ends_at_the_largest_value():
+    x, y = steps(numfmt.parse("e4m3fn"), -20, 20)
+    assert x[0] == -10
+    assert x[-1] == np.log2(448)
+    assert y[-2] == 0
+
+
+def test_a_format_that_holds_every_float64_has_no_curve():
+    _, y = steps(numfmt.parse("f64"), -20, 20)
+    assert np.isnan(y).all()
+    assert plotting.relative_error(None, "f64").axes
+
+
+@pytest.mark.parametrize("spec", ["e8m0fnu", "e5m2b-20", "binary8p1se", "e4m3fn[subnormals=off]", "f64"])
+@pytest.mark.parametrize("x", [[], [0.0], [np.nan, np.inf], [1.0], [5e-324, 1.7e308]], ids=str)
+def test_odd_formats_and_odd_data_can_be_drawn(spec, x):
+    texts(plotting.comparison(x, spec))
+
+
+def test_looks_differ_without_colour():
+    looks = [look(i) for i in range(12)]
+    assert len({(str(a.linestyle), a.marker) for a in looks}) == 12
+
+
+@pytest.mark.parametrize(("suffix", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_a_figure_is_written_whole(tmp_path, suffix, start):
+    path = tmp_path / f"figure.{suffix}"
+    plotting.dynamic_range(X, "f16", path)
+    assert path.read_bytes().startswith(start)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_unknown_suffix_is_refused_before_anything_is_drawn(tmp_path):
+    with pytest.raises(ValueError, match=r"'.*figure\.gif': its name must end in \.png, \.svg, \.pdf"):
+        plotting.comparison(X, "f16", tmp_path / "figure.gif")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    (tmp_path / "figure.png").mkdir()
+    with pytest.raises(OSError, match="figure"):
+        plotting.dynamic_range(X, "f16", tmp_path / "figure.png")
+    assert [p.name for p in tmp_path.iterdir()] == ["figure.png"]
+
+
+def test_matplotlib_is_imported_late_and_pyplot_never():
+    code = (
+        "import sys, numfmt.plotting as p; assert 'matplotlib' not in sys.modules;"
+        "p.comparison([1.0], 'f16'); assert 'matplotlib.pyplot' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("script", sorted(PLOTS.glob("*.py")), ids=lambda p: p.stem)
+def test_the_scripts_draw_their_figure(script, tmp_path):
+    subprocess.run([sys.executable, "-W", "error", script, tmp_path], check=True, timeout=120)
+    assert [p.name for p in tmp_path.iterdir()] == [f"{script.stem}.png"]
