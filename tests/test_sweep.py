@@ -59,6 +59,7 @@ def test_a_part_of_the_step_table(start):
         ("e5m2", "reference", 0x7F000000, 0x01000000),  # overflow, infinity, NaN
         ("e2m1fn", "ml_dtypes", 0x7F000000, 0x01000000),
         ("e8m0fnu", "ml_dtypes", 0, 0x00900000),
+        ("e8m0fnu", "reference", 0x80000000, 1 << 20),  # -0 is no number there
         ("bf16", "ml_dtypes", 0xFF000000, 0x01000000),
         ("tf32", "reference", 0, 1 << 22),
     ],
