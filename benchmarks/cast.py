@@ -131,7 +131,10 @@ def input_rows() -> Iterator[Row]:
     for what, x in _inputs(base):
         dtype = numfmt.cast(x[:1], "e4m3fn").dtype
         out = np.empty(N, dtype)
-        t = best({COPY: lambda: np.copyto(copy, base), "cast": lambda x=x, o=out: numfmt.cast(x, "e4m3fn", out=o)}, 5)
+        t = best(
+            {COPY: lambda: np.copyto(copy, base), "cast": lambda x=x, o=out: numfmt.cast(x, "e4m3fn", out=o)},
+            5,
+        )
         yield Row(f"{what} to e4m3fn value", t["cast"], COPY, t[COPY], 3.5)
     narrow = np.empty(N, np.float32)
     pairs = np.empty(2 * N, np.float32)
@@ -174,22 +177,48 @@ def peer_rows() -> Iterator[Row]:
         return Row(f"{fmt} value", t["numfmt"], peer, t["peer"], limit, at_least=True)
 
     half, back = np.empty(N, np.float16), np.empty_like(x)
-    yield against("NumPy float16 there and back", "f16", lambda: (np.copyto(half, x, casting="unsafe"), np.copyto(back, half)), 15)
+    yield against(
+        "NumPy float16 there and back",
+        "f16",
+        lambda: (np.copyto(half, x, casting="unsafe"), np.copyto(back, half)),
+        15,
+    )
     if ml_dtypes:
-        for fmt, name, limit in (("bf16", "bfloat16", 2.3), ("e4m3fn", "float8_e4m3fn", 45), ("e5m2", "float8_e5m2", 45)):
+        for fmt, name, limit in (
+            ("bf16", "bfloat16", 2.3),
+            ("e4m3fn", "float8_e4m3fn", 45),
+            ("e5m2", "float8_e5m2", 45),
+        ):
             codes = np.empty(N, getattr(ml_dtypes, name))
-            yield against(f"ml_dtypes {name}", fmt, lambda c=codes: (np.copyto(c, x, casting="unsafe"), np.copyto(back, c, casting="unsafe")), limit)
+            yield against(
+                f"ml_dtypes {name}",
+                fmt,
+                lambda c=codes: (np.copyto(c, x, casting="unsafe"), np.copyto(back, c, casting="unsafe")),
+                limit,
+            )
     if torch:
         torch.set_num_threads(1)
         tx, tb = torch.from_numpy(x), torch.from_numpy(back)
-        for fmt, name, limit in (("f16", "float16", 1.4), ("bf16", "bfloat16", 1.4), ("e4m3fn", "float8_e4m3fn", 13)):
+        for fmt, name, limit in (
+            ("f16", "float16", 1.4),
+            ("bf16", "bfloat16", 1.4),
+            ("e4m3fn", "float8_e4m3fn", 13),
+        ):
             codes = torch.empty(N, dtype=getattr(torch, name))
-            yield against(f"torch {name}, preallocated", fmt, lambda c=codes: (c.copy_(tx), tb.copy_(c)), limit)
+            yield against(
+                f"torch {name}, preallocated", fmt, lambda c=codes: (c.copy_(tx), tb.copy_(c)), limit
+            )
     if gfloat:
         from gfloat.formats import format_info_binary16
 
         small = x[: N // 10].astype(np.float64)
-        yield against("gfloat round_ndarray", "f16", lambda: gfloat.round_ndarray(format_info_binary16, small), 180, N // 10)
+        yield against(
+            "gfloat round_ndarray",
+            "f16",
+            lambda: gfloat.round_ndarray(format_info_binary16, small),
+            180,
+            N // 10,
+        )
 
 
 def thread_rows() -> Iterator[Row]:
@@ -237,7 +266,13 @@ def _process(code: str, inside: bool = False, runs: int = 9, **env: str) -> floa
     times = []
     for _ in range(runs):
         start = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env={**os.environ, **env})
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **env},
+        )
         times.append(float(done.stdout) if inside else time.perf_counter() - start)
     return min(times)
 

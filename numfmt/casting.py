@@ -244,21 +244,22 @@ def _refuse_scaled(fmt: Any, **given: Any) -> None:
 
 
 def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
-    if _is_torch(x):
+    if inputs.is_tensor(x):
         return _convert_torch(x, job, seed, noise, dtype, out)
     if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
         return _convert_exact(x, job, seed, noise, dtype, out)
     array = x if isinstance(x, np.ndarray) else np.asarray(x)
-    if array.dtype == object and isinstance(x, (list, tuple)):
+    if array.dtype.kind == "O" and isinstance(x, (list, tuple)):
         raise TypeError("expected real numbers, got a list with other objects among them")
     source = inputs.classify(array)
-    draws = _noise(job.policy, seed, noise, array.shape)
+    draws = noise_source(job.policy, seed, noise, array.shape)
     if job.codes:
         result = _output(array, _code_dtype(job.fmt, dtype, out), out)
     else:
         wanted = _result_dtype(job.fmt, array.dtype, dtype, out)
-        if wanted == object:
-            return _fractions(source, job, draws)
+        if wanted.kind == "O":
+            exact = _fractions(source, job, draws)
+            return exact[()] if _is_scalar(x) else exact
         result = _output(array, wanted, out)
     execute(source, job, result, draws)
     return result[()] if out is None and _is_scalar(x) else result
@@ -272,11 +273,6 @@ def _is_big(x: Any) -> bool:
     return type(x) is int and not -(1 << 63) <= x < 1 << 64
 
 
-def _is_torch(x: Any) -> bool:
-    torch = sys.modules.get("torch")  # never import it for the user
-    return torch is not None and isinstance(x, torch.Tensor)
-
-
 def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
     """A CPU tensor in, a CPU tensor out."""
     torch = sys.modules["torch"]
@@ -285,29 +281,33 @@ def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
         raise TypeError(
             f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
         )
-    from .interop.torch import to_numpy
-
-    array, coded = to_numpy(x.detach())
-    source = Input(array, coded)
-    draws = _noise(job.policy, seed, noise, array.shape)
     if out is not None:
         raise TypeError("out= takes NumPy arrays; leave it out for a torch tensor")
-    given = None if coded is not None else array.dtype
+    source = inputs.classify_tensor(x)
+    shape, given = source.array.shape, _given_dtype(source)
+    draws = noise_source(job.policy, seed, noise, shape)
     wanted = _code_dtype(job.fmt, dtype, None) if job.codes else _result_dtype(job.fmt, given, dtype, None)
-    result = np.empty(array.shape, wanted)
+    result = np.empty(shape, wanted)
     execute(source, job, result, draws)
     return torch.from_numpy(result)
+
+
+def _given_dtype(source: Input) -> np.dtype[Any] | None:
+    """The dtype whose results keep it, if it is one; float16 comes as codes too."""
+    if source.coded is None:
+        return source.array.dtype
+    return np.dtype(np.float16) if source.coded == parse("f16") else None
 
 
 def _convert_exact(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
     """A scalar that no NumPy number holds: the reference engine decides."""
     value = reference.exact(x)
-    draws = _noise(job.policy, seed, noise, ())
+    draws = noise_source(job.policy, seed, noise, ())
     word = int(draws.take(0, 1)[0]) if draws else 0
     code = reference.encode(value, job.fmt, job.policy, word)
     if job.codes:
         result: Any = _code_dtype(job.fmt, dtype, out).type(code)
-    elif (wanted := _result_dtype(job.fmt, None, dtype, out)) == object:
+    elif (wanted := _result_dtype(job.fmt, None, dtype, out)).kind == "O":
         return job.fmt.value(code)
     else:
         nan = isinstance(value, float) and value != value
@@ -318,7 +318,8 @@ def _convert_exact(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
     return out
 
 
-def _noise(rule: Policy, seed: Any, noise: Any, shape: tuple[int, ...]) -> Noise | None:
+def noise_source(rule: Policy, seed: Any, noise: Any, shape: tuple[int, ...]) -> Noise | None:
+    """Where the random words of a call come from; None for a deterministic mode."""
     if not rule.rounding.stochastic:
         if noise is not None:
             raise ValueError(f"noise= is for stochastic rounding, the mode is {rule.rounding.name}")
@@ -368,7 +369,7 @@ def _wanted(fmt: Format, dtype: Any) -> np.dtype[Any]:
         wanted = np.dtype(dtype)
     except TypeError:
         raise TypeError(f"dtype= takes float16, float32, float64 or object, got {dtype!r}") from None
-    if wanted == object:
+    if wanted.kind == "O":
         return wanted
     if wanted.kind != "f" or wanted.itemsize not in _FLOATS:
         raise TypeError(
@@ -428,7 +429,7 @@ def _integers(codes: Any, fmt: Format) -> Array:
 
 def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array:
     _check_codes(codes, fmt)
-    if dtype == object:
+    if dtype.kind == "O":
         return _exact_values(codes, fmt)
     result = _output(codes, dtype, out)
     job = decoding_plan(fmt)
@@ -464,4 +465,3 @@ def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
         + (f"; {sum(bad)} of {codes.size}, first at {first[0] if len(first) == 1 else first}" if first else ""),
         sum(bad), codes.size, first,
     )  # fmt: skip
-

@@ -31,7 +31,7 @@ from .engine.run import Noise
 from .errors import RangeError
 from .format import Format, exponent
 from .registry import parse
-from .spec import _split_commas
+from .spec import split_commas
 from .tensors import CHUNK, Tensor, tensors_of
 
 Array = np.ndarray[Any, Any]
@@ -130,9 +130,9 @@ def format_list(formats: Any) -> list[Format]:
     ['f16', 'bf16']
     """
     if isinstance(formats, str):
-        formats = _split_commas(formats)
+        formats = split_commas(formats)
     given = formats if isinstance(formats, (list, tuple, set, frozenset)) else [formats]
-    specs = [s for f in given for s in (_split_commas(f) if isinstance(f, str) else [f])]
+    specs = [s for f in given for s in (split_commas(f) if isinstance(f, str) else [f])]
     if not specs:
         raise ValueError("compare needs at least one format, such as 'bf16'; got none")
     return list(dict.fromkeys(map(parse, specs)))

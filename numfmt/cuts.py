@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import RangeError
 from .format import Format
-from .reference import Policy, decide
+from .reference import Policy, decide, exact
 
 if TYPE_CHECKING:  # numpy.typing is slow to import
     from numpy.typing import NDArray
@@ -65,14 +65,12 @@ def _anchors(fmt: Format) -> list[tuple[float, Fraction]]:
 
 def _code(x: float, fmt: Format, policy: Policy) -> int:
     try:
-        return decide(Fraction(x), fmt, policy).code
+        return decide(exact(x), fmt, policy).code
     except RangeError:
         return -1
 
 
-def _change(
-    low: float, split: Fraction, high: float, code: int, fmt: Format, policy: Policy
-) -> float:
+def _change(low: float, split: Fraction, high: float, code: int, fmt: Format, policy: Policy) -> float:
     """The least float64 in (low, high] whose code is not `code`: just above `low`, on the
     boundary, just above it, or `high`."""
     near = _least_float(split)
@@ -91,8 +89,9 @@ def search(x: NDArray[np.float64], fmt: Format, policy: Policy) -> NDArray[np.in
     policy = policy._replace(random_bits=32)
     cuts = cut_points(fmt, policy)
     codes = cuts.codes[np.searchsorted(cuts.cuts, x, side="right")]
-    for special in (0.0, -0.0, math.inf, -math.inf, math.nan, -math.nan):
-        _place(codes, x, special, fmt, policy)
+    special = ~np.isfinite(x) | (x == 0)
+    if special.any():
+        codes[special] = _special_codes(x[special], fmt, policy)
     minus = fmt.zero(True)
     if minus is not None:
         # a negative that rounds to zero: the search cannot tell the zeros apart
@@ -100,14 +99,11 @@ def search(x: NDArray[np.float64], fmt: Format, policy: Policy) -> NDArray[np.in
     return codes
 
 
-def _place(
-    codes: NDArray[np.int64], x: NDArray[np.float64], special: float, fmt: Format, policy: Policy
-) -> None:
-    same = np.isnan(x) if math.isnan(special) else x == special
-    where = same & (np.signbit(x) == (math.copysign(1, special) < 0))
-    if where.any():
-        try:
-            codes[where] = decide(special, fmt, policy).code
-        except RangeError:
-            codes[where] = -1
-
+def _special_codes(x: NDArray[np.float64], fmt: Format, policy: Policy) -> NDArray[np.int64]:
+    """Codes of zeros, infinities and NaNs."""
+    codes = np.empty(x.shape, np.int64)
+    for value in (0.0, math.inf, math.nan):
+        same = np.isnan(x) if math.isnan(value) else np.abs(x) == value
+        for sign in (1.0, -1.0):
+            codes[same & (np.signbit(x) == (sign < 0))] = _code(math.copysign(value, sign), fmt, policy)
+    return codes

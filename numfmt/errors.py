@@ -19,9 +19,7 @@ class SpecError(ValueError):
 class RangeError(ValueError):
     """Values that the format cannot take: `count` of `total`, the first at `index`."""
 
-    def __init__(
-        self, message: str, count: int = 0, total: int = 0, index: tuple[int, ...] = ()
-    ) -> None:
+    def __init__(self, message: str, count: int = 0, total: int = 0, index: tuple[int, ...] = ()) -> None:
         super().__init__(message, count, total, index)
         self.message, self.count, self.total, self.index = message, count, total, index
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from . import reference
-from .casting import _noise
+from .casting import noise_source
 from .format import Format, Value
 from .reference import Policy, Step, policy
 from .registry import parse
@@ -59,14 +59,23 @@ class Explanation:
             (str(self.format), f"{number_text(self.value)}   code {self._code(self.code)}   {self.bits}"),
         ]
         if self.lower is not None:
-            above = "none" if self.upper is None else f"{number_text(self.upper)}   code {self._code(self.upper_code)}"
+            above = (
+                "none"
+                if self.upper is None
+                else f"{number_text(self.upper)}   code {self._code(self.upper_code)}"
+            )
             rows += [
                 ("toward zero", f"{number_text(self.lower)}   code {self._code(self.lower_code)}"),
                 ("away from zero", above),
                 ("tie point", "none" if self.tie is None else number_text(self.tie)),
                 ("error", f"{self.error_ulp:.6g} ulp"),
             ]
-        rows.append(("decided by", f"{_RULES.get(self.rule, self.rule)}   (rounding {self.rounding}, overflow {self.overflow})"))
+        rows.append(
+            (
+                "decided by",
+                f"{_RULES.get(self.rule, self.rule)}   (rounding {self.rounding}, overflow {self.overflow})",
+            )
+        )
         return "\n".join(f"{name:<16}{text}" for name, text in rows)
 
     def _code(self, code: int | None) -> str:
@@ -103,7 +112,7 @@ def explain(
     form = parse(fmt)
     rule = policy(form, rounding, overflow, nan, random_bits)
     value = reference.exact(x)
-    draws = _noise(rule, seed, None if noise is None else noise, ())
+    draws = noise_source(rule, seed, noise, ())
     word = int(draws.take(0, 1)[0]) if draws else 0
     step = reference.decide(value, form, rule, word)
     return _explanation(value, form, rule, step)
@@ -125,10 +134,8 @@ def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fm
     """(x - result) in gaps between the neighbours."""
     if not (math.isfinite(x) and math.isfinite(result)):
         return 0.0 if x == result else math.nan
-    if lower is None:
-        gap = fmt.step
-    else:
-        gap = fmt.step if upper is None else abs(Fraction(upper) - Fraction(lower))
+    inside = lower is not None and upper is not None
+    gap = abs(Fraction(upper or 0) - Fraction(lower or 0)) if inside else fmt.step
     return float((Fraction(x) - Fraction(result)) / gap) if gap else 0.0
 
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from .format import exponent
-from .registry import parse
+from .registry import list_formats, parse
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,9 @@ class FormatLimits:
     overflow: str
 
     def __str__(self) -> str:
-        return "\n".join(f"{f.name:<23}{_text(f.name, getattr(self, f.name), self.bits)}" for f in fields(self))
+        return "\n".join(
+            f"{f.name:<23}{_text(f.name, getattr(self, f.name), self.bits)}" for f in fields(self)
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings: values as float, codes as int."""
@@ -112,8 +114,6 @@ def power_text(x: Fraction) -> str:
     return f"{lead}2**{e}"
 
 
-
-
 def _text(name: str, value: Any, bits: int) -> str:
     if value is None:
         return "none"
@@ -124,3 +124,40 @@ def _text(name: str, value: Any, bits: int) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
+
+
+_COLUMNS = (
+    "name",
+    "bits",
+    "sign, exponent, fraction",
+    "max",
+    "smallest normal",
+    "smallest",
+    "eps",
+    "decades",
+    "inf",
+    "NaN",
+)
+
+
+def format_table() -> str:
+    """All named formats with their limits, as a Markdown table."""
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_table_row(finfo(name)) for name in list_formats())]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _table_row(f: FormatLimits) -> tuple[str, ...]:
+    parts = (int(f.signed), f.exponent_bits, f.mantissa_bits)
+    yes = {True: "yes", False: "-"}
+    return (
+        f"`{f.name}`",
+        str(f.bits),
+        ", ".join(map(str, parts)),
+        f"{float(f.max):.6g}",
+        power_text(f.smallest_normal),
+        power_text(f.smallest_subnormal),
+        "-" if f.eps is None else power_text(f.eps),
+        f"{f.decades:.1f}",
+        yes[f.infinity_code is not None],
+        yes[f.nan_code is not None],
+    )

@@ -38,10 +38,7 @@ def philox4x32(
     c0, c1, c2, c3 = counter
     m0, m1 = map(np.uint64, MULTIPLIERS)
     for step in range(rounds):
-        k0, k1 = (
-            np.uint64((k + step * w) & 0xFFFFFFFF)
-            for k, w in zip(key, KEY_INCREMENTS, strict=True)
-        )
+        k0, k1 = (np.uint64((k + step * w) & 0xFFFFFFFF) for k, w in zip(key, KEY_INCREMENTS, strict=True))
         p0, p1 = m0 * c0, m1 * c2
         c0, c1, c2, c3 = (p1 >> _HALF) ^ c1 ^ k0, p1 & _LOW, (p0 >> _HALF) ^ c3 ^ k1, p0 & _LOW
     return c0, c1, c2, c3
@@ -63,7 +60,8 @@ def words(seed: int, start: int, count: int, stream: int = 0) -> NDArray[np.uint
     """
     first, last = start // BLOCK, -(-(start + count) // BLOCK)
     block = np.arange(first, last, dtype=np.uint64)
-    c = (block[:, None] * np.uint64(16) + np.arange(16, dtype=np.uint64)).ravel()
+    lanes = np.arange(16, dtype=np.uint64)
+    c: NDArray[np.uint64] = (block[:, None] * np.uint64(16) + lanes).ravel()
     fill = [np.full_like(c, v) for v in (stream & 0xFFFFFFFF, stream >> 32)]
     out = philox4x32((c & _LOW, c >> _HALF, *fill), key(seed))
     # (word, block, lane) -> (block, word, lane)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -40,7 +40,7 @@ def pack(codes: Any, bits: int, order: str = "little") -> Array:
     out = np.empty(-(-values.size * bits // 8), np.uint8)
     for start in range(0, values.size, _CHUNK):
         part = values[start : start + _CHUNK].astype(np.uint64)
-        packed = np.packbits(_bits_of(part, bits, order), bitorder=order)
+        packed = np.packbits(_bits_of(part, bits, order), bitorder=_named(order))
         first = start * bits // 8
         out[first : first + packed.size] = packed
     return out
@@ -71,15 +71,21 @@ def unpack(buffer: Any, bits: int, count: int, order: str = "little", signed: bo
     width, order = _width(bits), choose("bit order", order, ORDERS)
     stream = _bytes(buffer)
     if count < 0 or stream.size * 8 < count * width:
-        raise ValueError(f"{count} codes of {bits} bits need {-(-count * bits // 8)} bytes, got {stream.size}")
+        raise ValueError(
+            f"{count} codes of {bits} bits need {-(-count * bits // 8)} bytes, got {stream.size}"
+        )
     size = max(8, 1 << (width - 1).bit_length())
     out = np.empty(count, f"u{size // 8}")
     for start in range(0, count, _CHUNK):
         n = min(_CHUNK, count - start)
         part = stream[start * width // 8 : -(-(start + n) * width // 8)]
-        raw = np.unpackbits(part, count=n * width, bitorder=order).reshape(n, width)
+        raw = np.unpackbits(part, count=n * width, bitorder=_named(order)).reshape(n, width)
         out[start : start + n] = _codes_of(raw, order)
     return _sign_extended(out, width) if signed else out
+
+
+def _named(order: str) -> Literal["little", "big"]:
+    return "big" if order == "big" else "little"
 
 
 def _bits_of(codes: Array, bits: int, order: str) -> Array:

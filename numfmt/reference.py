@@ -288,8 +288,8 @@ def encode_all(xs: Iterable[Any], fmt: Format, policy: Policy, noise: Iterable[i
         except RangeError as error:
             bad.append((i, error))
     if bad:
-        first, error = bad[0]
-        raise RangeError(error.message, len(bad), len(codes) + len(bad), (first,))
+        first, cause = bad[0]
+        raise RangeError(cause.message, len(bad), len(codes) + len(bad), (first,))
     return codes
 
 

@@ -36,17 +36,18 @@ _AMBIGUOUS = {
     "bf8": "e5m2 e5m2fnuz",
     "fp24": "pxr24",
 }
-_AMBIGUOUS |= {key: _AMBIGUOUS["fp8"] for key in ("f8", "float8", "hf8")}
-_AMBIGUOUS |= {"f6": _AMBIGUOUS["fp6"], "float6": _AMBIGUOUS["fp6"]}
-_AMBIGUOUS |= {"f4": _AMBIGUOUS["fp4"], "float4": _AMBIGUOUS["fp4"]}
+for _short, _others in {
+    "fp8": ("f8", "float8", "hf8"),
+    "fp6": ("f6", "float6"),
+    "fp4": ("f4", "float4"),
+}.items():
+    _AMBIGUOUS |= dict.fromkeys(_others, _AMBIGUOUS[_short])
 
 
 Build = TypeVar("Build", bound=Callable[..., Format])
 
 
-def family(
-    pattern: str, options: dict[str, Option], examples: tuple[str, ...]
-) -> Callable[[Build], Build]:
+def family(pattern: str, options: dict[str, Option], examples: tuple[str, ...]) -> Callable[[Build], Build]:
     """Register a family: `build(match, spec, **options)` for names that match the whole pattern.
 
     The examples are the parameters of the law tests; each matches exactly one family.
@@ -162,6 +163,4 @@ def _unknown(text: str, plain: str) -> SpecError:
         choices = ", ".join(map(repr, _AMBIGUOUS[plain].split()))
         return SpecError(f"{plain!r} can mean several formats. Choose one of: {choices}", text)
     near = suggestion(plain, [*NAMES, *ALIASES])
-    return SpecError(
-        f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text
-    )
+    return SpecError(f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text)

@@ -62,9 +62,7 @@ _ALIASES = {
     "stochastic_b": "stochasticb",
     "stochastic_c": "stochasticc",
 }
-ALIASES: dict[str, str] = {
-    alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()
-}
+ALIASES: dict[str, str] = {alias: name for name, aliases in _ALIASES.items() for alias in aliases.split()}
 NEAREST_AWAY = MODES["nearest_away"]
 
 

@@ -34,7 +34,7 @@ def read(text: str) -> Spec:
         return Spec(text, name, ())
     if not rest.endswith("]"):
         raise SpecError(f"{text!r}: nothing may follow the closing ']'", text)
-    return Spec(text, name, tuple(_option(text, part) for part in _split_commas(rest[:-1])))
+    return Spec(text, name, tuple(_option(text, part) for part in split_commas(rest[:-1])))
 
 
 def _check_brackets(text: str) -> None:
@@ -53,7 +53,8 @@ def _check_brackets(text: str) -> None:
         raise SpecError(f"{text!r}: '[' at column {opened[-1]} is never closed", text)
 
 
-def _split_commas(text: str) -> list[str]:
+def split_commas(text: str) -> list[str]:
+    """Parts of a list, commas inside brackets apart."""
     parts, depth = [""], 0
     for char in text:
         depth += (char == "[") - (char == "]")

@@ -15,7 +15,6 @@ import os
 import secrets
 import shutil
 import stat
-import sys
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -137,13 +136,9 @@ def _tensor(name: str, x: Any) -> Tensor:
 
 
 def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
-    torch = sys.modules.get("torch")  # never import it for the user
-    if torch is None or not isinstance(x, torch.Tensor):
-        return np.asarray(x), None
-    from .interop.torch import to_numpy
-
-    array, coded = to_numpy(x.detach().cpu())
-    return array, coded
+    if inputs.is_tensor(x):
+        return inputs.classify_tensor(x.detach().cpu())
+    return np.asarray(x), None
 
 
 def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[Tensor]:

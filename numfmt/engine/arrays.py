@@ -11,10 +11,10 @@ import numpy as np
 
 from ..kernels import floats
 from ..kernels.floats import decoding, rounding
-from ..kernels.words import and_, load, load_word, or_, real, select, shl, sub
+from ..kernels.words import and_, load, load_word, real, shl, sub
 from ..noise import BLOCK, words
 
-SIZE = 8192  # elements whose words and temporaries stay in the first caches
+SIZE = 65536  # elements whose words and temporaries stay in the second-level cache
 
 
 def _blocks(n: int) -> list[slice]:
@@ -44,30 +44,28 @@ def _round(formula: Any, x: Any, out: Any, p: Any, noise: Any = None) -> Any:
 
 
 def value_even(x: Any, out: Any, p: Any) -> Any:
-    """`floats.value_of_even` in fewer passes: what is rare is asked for once a block."""
+    """`floats.value_of_even` in fewer passes, for blocks without overflow and NaN."""
     q = rounding(p)
     steps = _even_steps(q, p.dtype)
     if steps is None or out.dtype.itemsize != p.dtype.itemsize:
         return _round(floats.value_of_even, x, out, p)
-    peak = q.zero
-    a, t = np.empty((2, min(SIZE, x.size)), p.dtype)
-    words = out.view(p.dtype)
+    peak, words = q.zero, out.view(p.dtype)
+    scratch = np.empty((2, min(SIZE, x.size)), p.dtype)
     with np.errstate(all="ignore"):
         for part in _blocks(x.size):
             b = _loaded(x[part], p)
-            n = b.size
-            np.bitwise_and(b, q.magnitude, out=a[:n])
-            largest = a[:n].max()
+            a, t = scratch[:, : b.size]
+            np.bitwise_and(b, q.magnitude, out=a)
+            largest = a.max()
             peak = max(peak, largest)
-            if largest > q.max_pos or q.zero_sign:
+            if largest > q.max_pos:
                 words[part] = floats.value_of_even(b, q)
                 continue
-            steps(a[:n], t[:n])
-            np.bitwise_xor(a[:n], b, out=a[:n])
-            np.bitwise_or(t[:n], a[:n], out=words[part])
-            if t[:n].max() > q.max_pos:
-                b = np.bitwise_xor(a[:n], and_(a[:n], q.magnitude))
-                words[part] = or_(select(t[:n] > q.max_pos, q.over_pos, t[:n]), b)
+            steps(a, t)
+            np.bitwise_xor(a, b, out=a)
+            if q.zero_sign:
+                a[t < q.zero_sign] = q.zero
+            np.bitwise_or(t, a, out=words[part])
     return peak
 
 

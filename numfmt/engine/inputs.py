@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,8 +20,10 @@ class Input(NamedTuple):
 
 
 _REGISTERED = 2  # `dtype.isbuiltin` of the dtypes that other packages register with NumPy
-_LOADED = frozenset("f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1".split())  # in a loop's own load
-_EXACT_IN_FLOAT32 = frozenset("f4 i1 i2 u1 u2 b1".split())
+_LOADED = frozenset(
+    ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"]
+)  # in a loop's own load
+_EXACT_IN_FLOAT32 = frozenset(["f4", "i1", "i2", "u1", "u2", "b1"])
 
 
 def classify(x: np.ndarray[Any, Any]) -> Input:
@@ -50,6 +53,23 @@ def _ml_dtypes(x: np.ndarray[Any, Any]) -> Input:
     except SpecError:
         raise TypeError(f"expected real numbers, got an array of dtype {x.dtype}") from None
     return Input(x.view(f"u{x.dtype.itemsize}"), fmt)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a torch tensor; torch is never imported for the user."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)
+
+
+def classify_tensor(x: Any) -> Input:
+    """The elements of a CPU tensor without a copy; those that NumPy cannot hold as their codes."""
+    import torch
+
+    plain, name = x.detach(), str(x.dtype).removeprefix("torch.")
+    if name == "float16" or not (name == "bfloat16" or name.startswith("float8")):
+        return classify(plain.numpy())
+    bits = plain.view(torch.int16 if plain.element_size() == 2 else torch.uint8).numpy()
+    return Input(bits.view(f"u{bits.itemsize}"), parse(name))
 
 
 def dtype_of(source: Input) -> np.dtype[Any]:
@@ -82,11 +102,15 @@ def writeable_alias(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if x.flags.writeable or not x.size:
         return x
 
-    class Alias:
-        __array_interface__ = {**x.__array_interface__, "data": (x.ctypes.data, False)}
-        keep = x
+    return np.asarray(_Alias(x))
 
-    return np.asarray(Alias())
+
+class _Alias:
+    """The memory of an array, which it keeps alive."""
+
+    def __init__(self, x: np.ndarray[Any, Any]) -> None:
+        self.kept = x
+        self.__array_interface__ = {**x.__array_interface__, "data": (x.ctypes.data, False)}
 
 
 def odd_float64(x: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

@@ -12,6 +12,7 @@ import numpy as np
 from .. import cuts, reference
 from ..errors import RangeError
 from ..format import Format
+from ..kernels.words import load
 from ..noise import BLOCK, key
 from ..reference import Policy, is_negative
 from ..registry import parse
@@ -82,11 +83,7 @@ def execute(source: Input, job: Plan, out: Array, noise: Noise | None) -> None:
 
 def _same_place(x: Array, out: Array) -> bool:
     """Exactly the same elements: each is read before it is written."""
-    return (
-        x.ctypes.data == out.ctypes.data
-        and x.strides == out.strides
-        and x.itemsize == out.itemsize
-    )
+    return x.ctypes.data == out.ctypes.data and x.strides == out.strides and x.itemsize == out.itemsize
 
 
 def _loop(source: Input, job: Plan, out: Array) -> Loop | None:
@@ -181,10 +178,11 @@ def _chunks(*operands: Array, written: int) -> Any:
     """An iterator over chunks of all operands side by side; the last `written` are written."""
     reading = len(operands) - written
     flags = [["readonly"]] * reading + [["writeonly"]] * written
+    modes: list[Any] = [[*mode, "contig", "aligned"] for mode in flags]
     return np.nditer(
         list(operands),
         flags=["external_loop", "buffered", "zerosize_ok"],
-        op_flags=[[*mode, "contig", "aligned"] for mode in flags],
+        op_flags=modes,
         op_dtypes=[a.dtype.newbyteorder("=") for a in operands],
         order="C",
         casting="equiv",
@@ -247,7 +245,8 @@ def _reading_codes(work: Worker, fmt: Format) -> Worker:
 def _search(x: Array, job: Plan, out: Array) -> bool:
     if x.dtype.itemsize > 8:
         x = inputs.odd_float64(x)
-    wide = np.asarray(arrays.load(x, np.uint64(0)))
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        wide = np.asarray(load(x, np.uint64(0)))
     codes = cuts.search(wide, job.fmt, job.policy)
     bad = codes < 0
     codes[bad] = 0
@@ -261,13 +260,12 @@ def _exactly(x: Array, noise: Array | None, job: Plan, out: Array) -> bool:
     items = list(x) if x.dtype.itemsize > 8 else x.tolist()
     codes = reference.encode_all(items, job.fmt, job.policy, draws)
     if job.codes:
-        out[...] = np.array([c for c in codes], dtype=out.dtype)
+        out[...] = np.array(codes, dtype=out.dtype)
     else:
         negative = [is_negative(reference.exact(v)) for v in items]
         nans = [isinstance(v, float) and math.isnan(v) for v in items]
         out[...] = [
-            value_of(job.fmt, c, m, n, job.policy)
-            for c, m, n in zip(codes, negative, nans, strict=True)
+            value_of(job.fmt, c, m, n, job.policy) for c, m, n in zip(codes, negative, nans, strict=True)
         ]
     return False
 

@@ -240,9 +240,7 @@ def check(f: Float, spec: str) -> Float:
     if top - f.bias > 1023:
         raise SpecError(f"{spec!r}: its largest value, near 2**{top - f.bias}, does not fit float64", spec)
     if f.emin - f.man_bits < -1074:
-        raise SpecError(
-            f"{spec!r}: its smallest step, 2**{f.emin - f.man_bits}, does not fit float64", spec
-        )
+        raise SpecError(f"{spec!r}: its smallest step, 2**{f.emin - f.man_bits}, does not fit float64", spec)
     return f
 
 

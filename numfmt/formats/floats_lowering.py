@@ -95,9 +95,7 @@ class _Lowering:
         if policy.overflow == "raise":
             return bits_of(math.inf, self.width) if not self.codes else fmt.special(negative)
         if fmt.rejects_negatives and negative:
-            return self.magnitude(
-                fmt.edge(True) if policy.overflow == "saturate" else fmt.special(True)
-            )
+            return self.magnitude(fmt.edge(True) if policy.overflow == "saturate" else fmt.special(True))
         if delivers_edge(
             policy.overflow, policy.rounding, negative=negative, finite=finite,
             edge_is_odd=fmt.edge_is_odd[negative],
@@ -200,8 +198,10 @@ class FloatLowering:
             return None
         lowered = _Lowering(fmt, policy, width, codes)
         q = lowered.parameters()
-        if not fmt.has_zero and policy.overflow != "saturate" and lowered.overflow(False, True) == (
-            lowered.magnitude(fmt.edge())
+        if (
+            not fmt.has_zero
+            and policy.overflow != "saturate"
+            and lowered.overflow(False, True) == (lowered.magnitude(fmt.edge()))
         ):
             return None  # 0 gives NaN but overflow does not: the loop has one result for both
         if policy.rounding.stochastic:

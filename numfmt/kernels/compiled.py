@@ -34,16 +34,12 @@ def _bitcast(typing: Any, x: Any) -> Any:
 
 @intrinsic
 def _select(typing: Any, condition: Any, yes: Any, no: Any) -> Any:
-    return yes(types.boolean, yes, yes), lambda context, builder, signature, args: builder.select(
-        *args
-    )
+    return yes(types.boolean, yes, yes), lambda context, builder, signature, args: builder.select(*args)
 
 
 @intrinsic
 def _convert(typing: Any, x: Any, to: Any) -> Any:
-    return to(x, to), lambda context, builder, signature, args: context.cast(
-        builder, args[0], x, to
-    )
+    return to(x, to), lambda context, builder, signature, args: context.cast(builder, args[0], x, to)
 
 
 @register_jitable
@@ -108,8 +104,10 @@ def _overload_load_word(code, like):
 @overload(words.put)
 def _overload_put(out, i, x):
     if out.dtype == types.float32 and x == types.float64:
+
         def narrowing(out, i, x):
             out[i] = _narrow(x)
+
         return narrowing  # fmt: skip
 
     def plain(out, i, x):

@@ -12,7 +12,22 @@ import numpy as np
 
 from .parameters import Decoding, Rounding
 from .words import (
-    add, and_, invert, load, load_word, or_, put, real, select, shl, shr, sub, umax, umin, word, xor,
+    add,
+    and_,
+    invert,
+    load,
+    load_word,
+    or_,
+    put,
+    real,
+    select,
+    shl,
+    shr,
+    sub,
+    umax,
+    umin,
+    word,
+    xor,
 )  # fmt: skip
 
 NOISE_BITS = np.uint32(32)
@@ -84,9 +99,7 @@ def stochastic(a: Any, noise: Any, negative: Any, q: Any) -> Any:
 def code(r: Any, q: Any) -> Any:
     """The magnitude code of a value of the format: normals are re-biased, subnormals counted."""
     magic = real(q.magic)
-    return select(
-        r < q.magic_limit, sub(word(real(r) + magic), q.magic), shr(sub(r, q.rebias), q.cut)
-    )
+    return select(r < q.magic_limit, sub(word(real(r) + magic), q.magic), shr(sub(r, q.rebias), q.cut))
 
 
 def finish_even(r: Any, y: Any, a: Any, sign: Any, q: Any) -> Any:

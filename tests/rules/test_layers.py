@@ -32,8 +32,6 @@ ORDER = {name: level for level, names in enumerate(LAYERS.values()) for name in 
 # (importer, imported): an import upwards, late, and why
 UPWARDS = {
     ("format", "picture"): "a format shows itself in a notebook",
-    ("casting", "interop.torch"): "a torch tensor is taken apart where torch is known",
-    ("tensors", "interop.torch"): "a torch tensor is taken apart where torch is known",
 }
 NEVER = [
     ("formats", "engine", "a format knows no arrays"),
@@ -46,7 +44,7 @@ GUESTS = {
     "numba": (("kernels.compiled", "engine.jit"), True),
     "llvmlite": ((), False),
     "matplotlib": (("plotting",), False),
-    "torch": (("interop",), False),
+    "torch": (("interop", "engine.inputs"), False),
     "dask": (("interop",), False),
     "jax": (("interop",), False),
     "typer": (("cli",), True),
