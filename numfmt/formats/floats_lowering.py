@@ -138,11 +138,12 @@ class _Lowering:
         return (self.result(code), 0) if code >= 0 else (0, 0)
 
     def rejected(self) -> int:
-        """Words above it are negative and rejected: all of them, or those that round past -0."""
+        """Words above it are negative and rejected: all of them, or those that round past -0.
+        Without a zero 1 is taken off the words, so that 0 and -0 are above it too."""
         sign = 1 << (self.width - 1)
         if self.fmt.signed:
             return 2 * sign - 1
-        return sign | (self.tiny(True) - 1)
+        return sign | (self.tiny(True) - 1) if self.fmt.has_zero else sign - 2
 
     def parameters(self) -> Rounding:
         fmt, row, width = self.fmt, self.row, self.width
@@ -173,7 +174,7 @@ class _Lowering:
             max_pos=max_pos, max_x=0 if fmt.signed else max_pos,
             over_pos=over_pos, over_x=over_pos ^ over_neg, over_neg=over_neg,
             inf=bits_of(math.inf, width), inf_pos=inf_pos, inf_x=inf_pos ^ inf_neg,
-            neg_limit=self.rejected() - (not fmt.has_zero), no_zero=int(not fmt.has_zero),
+            neg_limit=self.rejected(), no_zero=int(not fmt.has_zero),
             least=0 if fmt.has_zero else bits_of(fmt.smallest, width), nan=nan, nan_sign=nan_sign,
             zero_sign=ones if not fmt.signed else 0 if fmt.kind.negative_zero else 1,
             sign_shift=width - fmt.bits if self.codes else 0, rebias=self.rebias,

@@ -200,7 +200,7 @@ PLANTED = {
     "numba": ("casting.py", "def f():\n    import numba", broken_guests),
     "matplotlib at the top": ("plotting/figures.py", "import matplotlib.pyplot", broken_guests),
     "matplotlib elsewhere": ("picture.py", "def f():\n    from matplotlib import pyplot", broken_guests),
-    "torch": ("engine/inputs.py", "def f():\n    import torch", broken_guests),
+    "torch": ("engine/run.py", "def f():\n    import torch", broken_guests),
 }
 
 
