@@ -153,8 +153,12 @@ def test_read_only_out():
 
 def test_bad_out_of_encode():
     x = np.ones(4, np.float32)
-    assert "codes of 'bf16' are uint16" in error(TypeError, numfmt.encode, x, "bf16", out=np.empty(4, np.uint8))
-    assert "codes of 'bf16' are uint16" in error(TypeError, numfmt.encode, x, "bf16", out=np.empty(4, np.float32))
+    assert "codes of 'bf16' are uint16" in error(
+        TypeError, numfmt.encode, x, "bf16", out=np.empty(4, np.uint8)
+    )
+    assert "codes of 'bf16' are uint16" in error(
+        TypeError, numfmt.encode, x, "bf16", out=np.empty(4, np.float32)
+    )
     assert "shape" in error(ValueError, numfmt.encode, x, "bf16", out=np.empty(5, np.uint16))
 
 
@@ -285,7 +289,9 @@ def test_bad_nan(nan):
 )  # fmt: skip
 @pytest.mark.parametrize("engine", ENGINES)
 def test_good_nan(nan, value, engine):
-    assert_same_bits(numfmt.cast([NAN, -NAN, 1.0], "e2m1fn", nan=nan, engine=engine), [value, value, 1.0], "e2m1fn")
+    assert_same_bits(
+        numfmt.cast([NAN, -NAN, 1.0], "e2m1fn", nan=nan, engine=engine), [value, value, 1.0], "e2m1fn"
+    )
 
 
 # Modes, engines, noise
@@ -635,10 +641,17 @@ def test_one_rounding(engine, x, fmt, mode, value):
     assert numfmt.cast(np.array([x]), fmt, rounding=mode, engine=engine)[0] == value
 
 
-@pytest.mark.parametrize("mode", ["nearest_even", "nearest_away", "toward_zero", "toward_positive", "toward_negative", "to_odd"])
+@pytest.mark.parametrize(
+    "mode", ["nearest_even", "nearest_away", "toward_zero", "toward_positive", "toward_negative", "to_odd"]
+)
 @pytest.mark.parametrize("fmt", ["f64", "f32", "bf16", "e5m2", "e11m40"])
 def test_integers_around_ties_round_once(fmt, mode):
-    near = [2**k + q + d for k in (23, 24, 30, 40, 52, 53, 54, 57, 62) for q in (0, *halves(k)) for d in (-1, 0, 1)]
+    near = [
+        2**k + q + d
+        for k in (23, 24, 30, 40, 52, 53, 54, 57, 62)
+        for q in (0, *halves(k))
+        for d in (-1, 0, 1)
+    ]
     x = np.array(near + [-n for n in near], np.int64)
     check(x, fmt, ["kernel", "numpy"], rounding=mode)
     check(x.view(np.uint64), fmt, ["kernel"], rounding=mode)
@@ -649,11 +662,22 @@ def halves(k):
     return {(1 << k) >> bits + 1 for bits in (2, 7, 23, 40, 52)}
 
 
-@pytest.mark.parametrize("mode", ["nearest_even", "toward_positive", "toward_negative", "to_odd", "nearest_zero"])
+@pytest.mark.parametrize(
+    "mode", ["nearest_even", "toward_positive", "toward_negative", "to_odd", "nearest_zero"]
+)
 @pytest.mark.parametrize("fmt", ["f64", "f32", "bf16", "e4m3fn"])
 def test_longdouble_rounds_once(fmt, mode):
     one, two = np.longdouble(1), np.longdouble(2)
-    ties = [one, one + two**-8, one + two**-24, one + two**-53, one + two**-4, two**-1074, two**-149, two**-1060]
+    ties = [
+        one,
+        one + two**-8,
+        one + two**-24,
+        one + two**-53,
+        one + two**-4,
+        two**-1074,
+        two**-149,
+        two**-1060,
+    ]
     x = np.array([t * s + d for t in ties for s in (1, -1) for d in (0, two**-63, -(two**-63), two**-1075)])
     with np.errstate(all="ignore"):
         check(x, fmt, rounding=mode)
@@ -661,7 +685,15 @@ def test_longdouble_rounds_once(fmt, mode):
 
 # ml_dtypes and torch
 
-ML_DTYPES = ["bfloat16", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "float8_e8m0fnu", "float6_e2m3fn", "float4_e2m1fn"]
+ML_DTYPES = [
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "float8_e8m0fnu",
+    "float6_e2m3fn",
+    "float4_e2m1fn",
+]
 
 
 @pytest.mark.parametrize("name", ML_DTYPES)
@@ -687,7 +719,18 @@ def torch():
     return module
 
 
-TORCH = ["float16", "bfloat16", "float32", "float64", "float8_e4m3fn", "float8_e5m2", "float8_e4m3fnuz", "int32", "uint8", "bool"]
+TORCH = [
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "float8_e4m3fn",
+    "float8_e5m2",
+    "float8_e4m3fnuz",
+    "int32",
+    "uint8",
+    "bool",
+]
 
 
 @pytest.mark.parametrize("name", TORCH)

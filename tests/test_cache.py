@@ -36,7 +36,9 @@ def test_import_is_light():
     assert run(print_heavy) == "[]"
 
 
-@pytest.mark.parametrize("module", ["numfmt.testing", "numfmt.casting", "numfmt.reference", "numfmt.registry"])
+@pytest.mark.parametrize(
+    "module", ["numfmt.testing", "numfmt.casting", "numfmt.reference", "numfmt.registry"]
+)
 def test_parts_are_light_too(module):
     assert run(f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])") == "[]"
 
@@ -61,22 +63,29 @@ def test_the_second_process_compiles_nothing(tmp_path):
     first = files(tmp_path)
     stamps = [(tmp_path / f).stat().st_mtime_ns for f in first]
     assert any(f.suffix == ".nbc" for f in first)
-    script = CAST + """
+    script = (
+        CAST
+        + """
     from numfmt.engine import jit
     print(sum(sum(f.stats.cache_misses.values()) for f in vars(jit.loops()).values() if hasattr(f, "stats")))
     """
+    )
     assert run(script, NUMFMT_CACHE_DIR=str(tmp_path)) == "0"
     assert files(tmp_path) == first
     assert [(tmp_path / f).stat().st_mtime_ns for f in first] == stamps
 
 
 def test_numba_is_left_as_found():
-    script = """
+    script = (
+        """
         from numba.core import config
         config.CACHE_DIR = "/somewhere/else"
-    """ + CAST.replace("\n    ", "\n        ") + """
+    """
+        + CAST.replace("\n    ", "\n        ")
+        + """
         print(config.CACHE_DIR)
     """
+    )
     assert run(script) == "/somewhere/else"
 
 
@@ -94,28 +103,41 @@ def test_numba_is_left_as_found_where_the_import_fails(monkeypatch):
 
 def test_nothing_can_be_written(tmp_path):
     """Home and package on a read-only disk: /proc takes no folders, not even root's."""
-    script = """
+    script = (
+        """
         import pathlib
         from numfmt.engine import jit
         jit._candidates = lambda: [pathlib.Path("/proc/numfmt"), pathlib.Path("/proc/self/numfmt")]
-    """ + CAST.replace("\n    ", "\n        ") + """
+    """
+        + CAST.replace("\n    ", "\n        ")
+        + """
         folder = jit.cache_folder()
         print(oct(folder.stat().st_mode & 0o777), folder.parent)
     """
+    )
     assert run(script, NUMFMT_CACHE_DIR=None, TMPDIR=str(tmp_path)) == f"0o700 {tmp_path}"
 
 
 def test_a_read_only_package_and_home_fall_back_to_the_temporary_folder(tmp_path):
-    script = """
+    script = (
+        """
         import pathlib
         from numfmt.engine import jit
         jit._is_ours_and_writable = lambda folder, real=jit._is_ours_and_writable: (
             "numfmt/kernels" not in str(folder) and real(folder)
         )
-    """ + CAST.replace("\n    ", "\n        ") + """
+    """
+        + CAST.replace("\n    ", "\n        ")
+        + """
         print(jit.cache_folder().parent)
     """
-    environment = {"NUMFMT_CACHE_DIR": None, "HOME": "/proc/nobody", "XDG_CACHE_HOME": None, "TMPDIR": str(tmp_path)}
+    )
+    environment = {
+        "NUMFMT_CACHE_DIR": None,
+        "HOME": "/proc/nobody",
+        "XDG_CACHE_HOME": None,
+        "TMPDIR": str(tmp_path),
+    }
     user = os.getuid() if hasattr(os, "getuid") else "user"
     assert run(script, **environment) == str(tmp_path / f"numfmt-{user}")
     assert any(f.suffix == ".nbc" for f in files(tmp_path))

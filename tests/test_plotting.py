@@ -25,7 +25,9 @@ SIX |= {"bad": np.array([np.nan, np.inf, 1.0]), "empty": np.zeros(0), "large": X
 
 
 def bars(figure):
-    return {(round(b.get_x(), 6), round(b.get_x() + b.get_width(), 6)) for a in figure.axes for b in a.patches}
+    return {
+        (round(b.get_x(), 6), round(b.get_x() + b.get_width(), 6)) for a in figure.axes for b in a.patches
+    }
 
 
 def texts(figure):

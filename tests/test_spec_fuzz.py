@@ -72,7 +72,11 @@ def near_misses(draw):
     text = draw(st.sampled_from(KNOWN))
     for _ in range(draw(st.integers(1, 3))):
         at = draw(st.integers(0, max(len(text) - 1, 0)))
-        new = draw(st.sampled_from(["", text[at : at + 1] * 2, text[at : at + 2][::-1], "0", "9", "-", "[", "]", "=", "f"]))
+        new = draw(
+            st.sampled_from(
+                ["", text[at : at + 1] * 2, text[at : at + 2][::-1], "0", "9", "-", "[", "]", "=", "f"]
+            )
+        )
         text = text[:at] + new + text[at + max(1, len(new) // 2) :]
     return text
 
@@ -83,7 +87,12 @@ def test_near_misses(text):
     check(text)
 
 
-@given(st.integers(0, 40), st.integers(0, 70), st.integers(-3000, 3000), st.sampled_from(["", "fn", "fin", "fnu", "fnuz"]))
+@given(
+    st.integers(0, 40),
+    st.integers(0, 70),
+    st.integers(-3000, 3000),
+    st.sampled_from(["", "fn", "fin", "fnu", "fnuz"]),
+)
 @settings(max_examples=400, deadline=None)
 def test_any_parameters(exp_bits, man_bits, bias, variant):
     check(f"e{exp_bits}m{man_bits}{variant}")
@@ -96,7 +105,16 @@ def test_any_p3109_parameters(bits, precision, domain):
     check(f"binary{bits}p{precision}{domain}")
 
 
-@given(st.one_of(st.none(), st.integers(), st.floats(), st.binary(), st.lists(st.text()), st.dictionaries(st.text(), st.text())))
+@given(
+    st.one_of(
+        st.none(),
+        st.integers(),
+        st.floats(),
+        st.binary(),
+        st.lists(st.text()),
+        st.dictionaries(st.text(), st.text()),
+    )
+)
 @settings(max_examples=100, deadline=None)
 def test_what_is_no_text(thing):
     with pytest.raises(numfmt.SpecError):

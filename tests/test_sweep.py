@@ -25,7 +25,9 @@ def asked(fmt, start, count, against="reference", rounding="nearest_even", overf
 
 
 @pytest.mark.parametrize("mode", DETERMINISTIC)
-@pytest.mark.parametrize("spec", ["e4m3fn", "e2m1fn", "e8m0fnu", "e5m2fnuz", "e4m3fn[subnormals=off]", "binary8p3ue"])
+@pytest.mark.parametrize(
+    "spec", ["e4m3fn", "e2m1fn", "e8m0fnu", "e5m2fnuz", "e4m3fn[subnormals=off]", "binary8p3ue"]
+)
 def test_the_step_table_is_the_reference(spec, mode):
     """At random patterns, at every step and just below it."""
     fmt = numfmt.parse(spec)
@@ -222,7 +224,16 @@ def test_the_state_of_another_sweep_is_refused(tmp_path):
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 def test_ctrl_c_saves_and_exits_130(tmp_path):
     state = tmp_path / "state.json"
-    command = [sys.executable, "-m", "numfmt.testing.sweep", "e4m3fn", "--against", "reference", "--resume", str(state)]
+    command = [
+        sys.executable,
+        "-m",
+        "numfmt.testing.sweep",
+        "e4m3fn",
+        "--against",
+        "reference",
+        "--resume",
+        str(state),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 60

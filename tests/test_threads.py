@@ -48,7 +48,9 @@ def test_eight_threads_at_once(fmt, options):
 
     def work(turn):
         start.wait()
-        return [numfmt.cast(x, fmt, **options) if turn % 2 else numfmt.encode(x, fmt, **options) for _ in range(4)]
+        return [
+            numfmt.cast(x, fmt, **options) if turn % 2 else numfmt.encode(x, fmt, **options) for _ in range(4)
+        ]
 
     with ThreadPoolExecutor(8) as threads:
         for turn, results in enumerate(threads.map(work, range(8))):

@@ -46,7 +46,7 @@ def _round(formula: Any, x: Any, out: Any, p: Any, noise: Any = None) -> Any:
 def value_even(x: Any, out: Any, p: Any) -> Any:
     """`floats.value_of_even` in fewer passes, for blocks without overflow and NaN."""
     q = rounding(p)
-    steps = _even_steps(q, p.dtype)
+    steps = _even_steps(q)
     if steps is None or out.dtype.itemsize != p.dtype.itemsize:
         return _round(floats.value_of_even, x, out, p)
     peak, words = q.zero, out.view(p.dtype)
@@ -69,16 +69,12 @@ def value_even(x: Any, out: Any, p: Any) -> Any:
     return peak
 
 
-def _even_steps(q: Any, dtype: Any) -> Any:
-    """A function of (magnitudes, result): integer addition where the word's own subnormals do,
-    else the adder, at the ulp of a power of two chosen by the exponent of each x."""
+def _even_steps(q: Any) -> Any:
+    """A function of (magnitudes, result): `floats.add_half` where the word's own subnormals do,
+    `floats.even_adder` where it can."""
     if not q.magic_limit:
         return lambda a, t: _add_half(a, t, q)
-    exponents = q.magnitude ^ q.fraction
-    shift = dtype.type(int(q.cut) << int(q.fraction_bits))
-    if q.flip or not q.lsb or int(q.max_pos) + int(shift) >= int(exponents):
-        return None
-    return lambda a, t: _add_magic(a, t, exponents, shift, q.magic)
+    return (lambda a, t: _even_adder(a, t, q)) if q.adder else None
 
 
 def _add_half(a: Any, t: Any, q: Any) -> None:
@@ -89,13 +85,15 @@ def _add_half(a: Any, t: Any, q: Any) -> None:
     np.bitwise_and(t, q.keep, out=t)
 
 
-def _add_magic(a: Any, t: Any, exponents: Any, shift: Any, magic: Any) -> None:
-    np.bitwise_and(a, exponents, out=t)
-    np.add(t, shift, out=t)
-    np.maximum(t, magic, out=t)
-    great, small = real(t), real(a)
-    total = np.add(small, great)
-    np.subtract(total, great, out=great)
+def _even_adder(a: Any, t: Any, q: Any) -> None:
+    np.bitwise_and(a, q.inf, out=t)
+    np.add(t, q.adder, out=t)
+    np.maximum(t, q.magic, out=t)
+    great = real(t)
+    np.subtract(np.add(real(a), great), great, out=great)
+
+
+value_even_adder = value_even_own = value_even
 
 
 def value_even_unsigned(x: Any, out: Any, p: Any) -> Any:

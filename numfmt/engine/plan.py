@@ -28,7 +28,8 @@ class Loop(NamedTuple):
     cost: float  # ns an element, roughly: to decide whether threads pay
 
 
-_COST = {"even": 0.2, "even_unsigned": 0.2, "directed": 0.4, "stochastic": 0.5}
+_COST = {"directed": 0.4, "stochastic": 0.5}  # and 0.2 for the nearest_even loops
+_IN_PLACE = ("even", "even_own", "even_adder")  # kinds that one loop over one array serves
 
 
 class Plan:
@@ -73,12 +74,13 @@ class Plan:
     def _bind(self, kind: str, parameters: Any) -> Loop:
         prefix = "code" if self.codes else "value"
         loop = getattr(self.module, f"{prefix}_{kind}")
-        in_place = getattr(self.module, f"{prefix}_{kind}_in_place", None)
-        guard, p = int(self._guard(parameters)), parameters
+        guard, p, cost = int(self._guard(parameters)), parameters, _COST.get(kind, 0.2)
         if kind == "stochastic":
-            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p), None, _COST[kind])
-        once = None if in_place is None else lambda x: in_place(x, p) >= guard
-        return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p), once, _COST[kind])
+            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p), None, cost)
+        in_place = self.module.value_even_in_place
+        serves = kind in _IN_PLACE and not self.codes
+        once = (lambda x: in_place(x, p) >= guard) if serves else None
+        return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p), once, cost)
 
     def _guard(self, p: Any) -> Any:
         """The least magnitude word that needs a closer look."""

@@ -22,7 +22,7 @@ from .plan import DecodingPlan, Loop, Plan, decoding_plan, plan
 
 Array = np.ndarray[Any, Any]
 CHUNK = 1 << 15  # elements; their scratch stays in the second-level cache
-NOISE_CHUNK = 1 << 15
+NOISE_CHUNK = 1 << 17
 WORTH_A_THREAD = 5e5  # ns: below it a second thread costs more than it brings
 
 

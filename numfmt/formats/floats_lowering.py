@@ -145,6 +145,14 @@ class _Lowering:
             return 2 * sign - 1
         return sign | (self.tiny(True) - 1) if self.fmt.has_zero else sign - 2
 
+    def adder(self) -> int:
+        """The exponent distance at which adding a power of two rounds, as a word; 0 where the
+        short way does not serve: no fraction bits or no subnormals, or powers out of range."""
+        fmt = self.fmt
+        highest = fmt.emax + 2 + self.cut
+        regular = fmt.man_bits and fmt.subnormals and self.cut and not self.own
+        return self.cut << self.field_bits if regular and highest <= BIAS[self.width] else 0
+
     def parameters(self) -> Rounding:
         fmt, row, width = self.fmt, self.row, self.width
         ones = (1 << width) - 1
@@ -164,6 +172,8 @@ class _Lowering:
             keep=ones ^ ((1 << self.cut) - 1),
             magic=0 if self.own else bits_of(magic, width),
             magic_limit=0 if self.own or not fmt.has_zero else bits_of(Fraction(2) ** fmt.emin, width),
+            clamp=bits_of(Fraction(2) ** (fmt.emax + 2), width) if self.adder() else 0,
+            adder=self.adder(),
             half_shift=1 if row.nearest else width - 1,
             base=row.base * spread, odd=row.odd * spread, neg=row.neg * spread,
             implied=bool(fmt.man_bits) << self.field_bits, parity=self.flip << self.field_bits,
@@ -208,7 +218,7 @@ class FloatLowering:
         if policy.rounding.stochastic:
             kind = "stochastic"
         elif policy.rounding.name == "nearest_even" and _even_serves(lowered, q, codes):
-            kind = "even" if fmt.signed else "even_unsigned"
+            kind = _even_kind(lowered, codes)
         else:
             kind = "directed"
         return kind, pack(q, width)
@@ -232,6 +242,15 @@ class FloatLowering:
             nan_code=fmt._sign_nan if fmt._sign_nan is not None else (1 << width) - 1,
         )  # fmt: skip
         return pack(q, width)
+
+
+def _even_kind(lowered: _Lowering, codes: bool) -> str:
+    """The shortest of the nearest_even loops that serves."""
+    if not lowered.fmt.signed:
+        return "even_unsigned"
+    if codes:
+        return "even"
+    return "even_own" if lowered.own else "even_adder" if lowered.adder() else "even"
 
 
 def _even_serves(lowered: _Lowering, q: Rounding, codes: bool) -> bool:

@@ -139,7 +139,7 @@ _compile_unpacking(floats.decoding, Decoding)
 
 
 for _formula in (
-    floats.add_half, floats.nearest_even, floats.code_nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
+    floats.add_half, floats.nearest_even, floats.even_adder, floats.value_of_even_adder, floats.value_of_even_own, floats.code_nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
     floats.finish_even_unsigned, floats.finish, floats.decode, floats.value_of_even,
     floats.value_of_even_unsigned, floats.value_of_directed, floats.value_of_stochastic,
     floats.code_of_even, floats.code_of_even_unsigned, floats.code_of_directed,
@@ -150,6 +150,8 @@ for _formula in (
 _loop = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
 
 value_even = _loop(floats.value_even)
+value_even_adder = _loop(floats.value_even_adder)
+value_even_own = _loop(floats.value_even_own)
 value_even_unsigned = _loop(floats.value_even_unsigned)
 value_even_in_place = _loop(floats.value_even_in_place)
 value_directed = _loop(floats.value_directed)

@@ -54,6 +54,14 @@ def nearest_even(a: Any, q: Any) -> Any:
     return select(a < q.magic_limit, word((real(a) + magic) - magic), add_half(a, q))
 
 
+def even_adder(a: Any, q: Any) -> Any:
+    """`nearest_even` by the adder alone: the ulp of the great term, a power of two as far above x
+    as bits are dropped, is the last bit kept. Overflowing x are brought near the last value."""
+    small = umin(a, q.clamp)
+    great = real(umax(add(and_(small, q.inf), q.adder), q.magic))
+    return word((real(small) + great) - great)
+
+
 def code_nearest_even(a: Any, r: Any, q: Any) -> Any:
     """The magnitude code of `nearest_even`, from `r = add_half(a)`: subnormals are counted by
     the low bits of the magic sum."""
@@ -144,6 +152,18 @@ def value_of_even(b: Any, q: Any) -> Any:
     return finish_even(r, r, a, xor(a, b), q)
 
 
+def value_of_even_adder(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    r = even_adder(a, q)
+    return finish_even(r, r, a, xor(a, b), q)
+
+
+def value_of_even_own(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    r = add_half(a, q)
+    return finish_even(r, r, a, xor(a, b), q)
+
+
 def value_of_even_unsigned(b: Any, q: Any) -> Any:
     a = and_(b, q.magnitude)
     r = umax(nearest_even(a, q), q.least)
@@ -200,6 +220,26 @@ def value_even(x: Any, out: Any, p: Any) -> Any:
     for i in range(x.size):
         b = word(load(x[i], q.zero))
         put(out, i, real(value_of_even(b, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_even_adder(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        put(out, i, real(value_of_even_adder(b, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_even_own(x: Any, out: Any, p: Any) -> Any:
+    q = rounding(p)
+    peak = q.zero
+    for i in range(x.size):
+        b = word(load(x[i], q.zero))
+        put(out, i, real(value_of_even_own(b, q)))
         peak = umax(peak, and_(b, q.magnitude))
     return peak
 

@@ -28,6 +28,8 @@ class Rounding(NamedTuple):
     keep: Any  # mask of the bits kept
     magic: Any  # word of the power of two whose ulp is the quantum
     magic_limit: Any  # magnitudes below it are rounded by adding `magic`
+    clamp: Any  # word of a power of two past the last value
+    adder: Any  # `cut`, at the place of the exponent
     # any deterministic mode
     half_shift: Any  # 1: nearest; width - 1: directed
     base: Any

@@ -127,7 +127,9 @@ def _errors(scene: Scene) -> Row:
 
     def beside(ax: Axes) -> None:
         ax.set_axis_off()
-        ax.legend(handles=lines, loc="upper left", borderaxespad=0, frameon=False, fontsize=SMALL, handlelength=5)
+        ax.legend(
+            handles=lines, loc="upper left", borderaxespad=0, frameon=False, fontsize=SMALL, handlelength=5
+        )
 
     return Row(max(2.8, 0.2 * len(scene.formats)), draw, beside)
 

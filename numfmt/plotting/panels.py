@@ -121,7 +121,11 @@ def _mark_cuts(ax: Axes, row: int, span: tuple[float, float], shown: Window) -> 
     if min(high, shown.last) - max(low, shown.first) < (shown.last - shown.first) / 4:
         return
     inset = (shown.last - shown.first) / 100
-    style: dict[str, Any] = {"va": "center", "fontsize": SMALL - 1, "bbox": {"fc": "white", "ec": "none", "pad": 0.8}}
+    style: dict[str, Any] = {
+        "va": "center",
+        "fontsize": SMALL - 1,
+        "bbox": {"fc": "white", "ec": "none", "pad": 0.8},
+    }
     if low < shown.first:
         ax.text(shown.first + inset, row, f"◀ from {power(round(low, 1))}", ha="left", **style)
     if high > shown.last:
@@ -137,7 +141,9 @@ def draw_shares(ax: Axes, tallies: Sequence[Tally], formats: Sequence[Format]) -
         ax.text(column, -0.8, plain(tally.name, 13), va="center", fontsize=SMALL - 1, weight="bold")
         for row in range(len(formats)):
             text = _outside(tally.shares(row))
-            ax.text(column, row, text, va="center", fontsize=SMALL - 1, color="0.5" if text == "–" else "black")
+            ax.text(
+                column, row, text, va="center", fontsize=SMALL - 1, color="0.5" if text == "–" else "black"
+            )
 
 
 def _outside(shares: tuple[float, float, float]) -> str:

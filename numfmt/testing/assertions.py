@@ -58,9 +58,7 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
     __tracebackhide__ = True
     pair = _pair(actual, expected, parse(fmt))
     if pair.actual.shape != pair.expected.shape:
-        raise AssertionError(
-            f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}"
-        )
+        raise AssertionError(f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}")
     differing = _differing(pair, nan_bits)
     if differing.size:
         raise AssertionError("\n".join(_message(pair, differing)))
@@ -144,8 +142,7 @@ def _message(pair: _Pair, differing: Array) -> Iterator[str]:
     count, shown = differing.size, differing[:SHOWN]
     rest = f"; the first {SHOWN}:" if count > SHOWN else ""
     yield (
-        f"{count} of {pair.actual.size} elements {'differs' if count == 1 else 'differ'} "
-        f"as {pair.fmt}{rest}"
+        f"{count} of {pair.actual.size} elements {'differs' if count == 1 else 'differ'} as {pair.fmt}{rest}"
     )
     for flat in shown:
         yield from _element(pair, int(flat))

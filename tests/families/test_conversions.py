@@ -122,7 +122,9 @@ def test_e8m0_directed():
 
 
 # OpenEXR, Pxr24 compressor: float to 24 bits is nearest, ties away, and never makes an infinity
-@pytest.mark.parametrize("bits", [0x3F800080, 0x3F80007F, 0x3F800180, 0x7F7FFFFF, 0x7F7FFF80, 0x00000080, 0xBF800080])
+@pytest.mark.parametrize(
+    "bits", [0x3F800080, 0x3F80007F, 0x3F800180, 0x7F7FFFFF, 0x7F7FFF80, 0x00000080, 0xBF800080]
+)
 def test_pxr24_is_the_conversion_of_openexr(bits):
     size = bits & 0x7FFFFFFF
     rounded = (size + (size & 0x80)) >> 8

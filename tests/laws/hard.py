@@ -51,7 +51,9 @@ def ranks(fmt, many=MANY):
     spread = [low + (high - low) * i // 101 for i in range(1, 101)]
     drawn = [low + int(u * (high - low)) for u in np.random.default_rng(0).random(60)]
     binades = [(low + high) // 2 + s * (1 << k) + d for k in range(3, 64) for s in (1, -1) for d in (-1, 0)]
-    return sorted({r for r in near + spread + drawn + binades[:: 1 + len(binades) // 200] if low <= r <= high})
+    return sorted(
+        {r for r in near + spread + drawn + binades[:: 1 + len(binades) // 200] if low <= r <= high}
+    )
 
 
 def points(fmt, many=MANY):

@@ -49,7 +49,12 @@ def ordered(source):
     numbers = numbers[np.argsort(order_key(x[numbers]), kind="stable")]
     negative = np.signbit(x[numbers])
     zero = x[numbers] == 0
-    runs = [numbers[negative & ~zero], numbers[zero & negative], numbers[zero & ~negative], numbers[~negative & ~zero]]
+    runs = [
+        numbers[negative & ~zero],
+        numbers[zero & negative],
+        numbers[zero & ~negative],
+        numbers[~negative & ~zero],
+    ]
     return runs, np.flatnonzero(np.isnan(x))
 
 

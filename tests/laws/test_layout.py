@@ -49,7 +49,9 @@ def test_layouts(spec, mode, dtype):
         assert same(verb(x[::-1], spec, **{k: v[::-1] if k == "noise" else v for k, v in options.items()}),
                     np.ascontiguousarray(whole[::-1]))  # fmt: skip
         parts = [slice(0, 1), slice(1, 64), slice(64, 131), slice(131, None)]
-        cut = [verb(x[p], spec, **{k: v[p] if k == "noise" else v for k, v in options.items()}) for p in parts]
+        cut = [
+            verb(x[p], spec, **{k: v[p] if k == "noise" else v for k, v in options.items()}) for p in parts
+        ]
         assert same(np.concatenate(cut), whole)
 
 

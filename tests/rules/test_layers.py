@@ -195,7 +195,11 @@ PLANTED = {
     "an exception at the top": ("format.py", "from .picture import format_html", broken_layers),
     "formats to engine": ("formats/floats.py", "def f():\n    from ..engine import run", broken_bans),
     "kernels to errors": ("kernels/words.py", "from .. import errors", broken_bans),
-    "compiled loops": ("engine/plan.py", "def f():\n    from ..kernels.compiled import value_even", broken_bans),
+    "compiled loops": (
+        "engine/plan.py",
+        "def f():\n    from ..kernels.compiled import value_even",
+        broken_bans,
+    ),
     "compiled loops, early": ("engine/jit.py", "from ..kernels import compiled", broken_bans),
     "numba": ("casting.py", "def f():\n    import numba", broken_guests),
     "matplotlib at the top": ("plotting/figures.py", "import matplotlib.pyplot", broken_guests),

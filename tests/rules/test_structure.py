@@ -19,7 +19,11 @@ UNSAFE = {"fastmath", "parallel"}
 
 
 def module_names():
-    return {m.name.split(".")[-1] for m in pkgutil.walk_packages([str(PACKAGE)], "numfmt.") if m.name != "numfmt.__main__"}
+    return {
+        m.name.split(".")[-1]
+        for m in pkgutil.walk_packages([str(PACKAGE)], "numfmt.")
+        if m.name != "numfmt.__main__"
+    }
 
 
 def test_no_module_bears_the_name_of_a_public_function():
@@ -59,7 +63,12 @@ def test_no_source_asks_for_fastmath_or_parallel(path):
 
 @pytest.mark.parametrize(
     "source",
-    ["njit(fastmath=True)(f)", "njit(fastmath={'nnan'})", "@njit(parallel=True)\ndef f(): pass", "njit(**{'fastmath': 1})"],
+    [
+        "njit(fastmath=True)(f)",
+        "njit(fastmath={'nnan'})",
+        "@njit(parallel=True)\ndef f(): pass",
+        "njit(**{'fastmath': 1})",
+    ],
 )
 def test_an_unsafe_option_is_found(source):
     assert list(unsafe_options(ast.parse(source)))
