@@ -7,8 +7,10 @@ one binary search then rounds every float64 exactly, whatever the family.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from fractions import Fraction
 from functools import lru_cache
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,6 +18,7 @@ import numpy as np
 from .errors import RangeError
 from .format import Format
 from .reference import Policy, decide, exact
+from .rounding import NEAREST_AWAY, Rounding
 
 if TYPE_CHECKING:  # numpy.typing is slow to import
     from numpy.typing import NDArray
@@ -33,34 +36,63 @@ class Cuts(NamedTuple):
 
 @lru_cache(maxsize=64)
 def cut_points(fmt: Format, policy: Policy) -> Cuts:
-    """The boundaries of a policy: between two anchors the code changes at most once."""
+    """The boundaries of a policy: below the least value, between neighbours, past the last."""
     if fmt.bits > WIDEST:
         raise ValueError(f"{fmt}: cut points are for formats of up to {WIDEST} bits")
-    anchors = _anchors(fmt)
-    codes = [_code(x, fmt, policy) for x, _ in anchors]
-    cuts, kept = [], [codes[0]]
-    for i in range(1, len(anchors)):
-        if codes[i] != codes[i - 1]:
-            split = anchors[i - 1][1]
-            cuts.append(_change(anchors[i - 1][0], split, anchors[i][0], codes[i - 1], fmt, policy))
-            kept.append(codes[i])
-    return Cuts(np.array(cuts), np.array(kept, dtype=np.int64))
+    below, above = _ends(fmt)
+    between = _between_neighbours(fmt, policy.rounding)
+    pairs = [*_end(below, fmt, policy), *between, *_end(above, fmt, policy)]
+    cuts = [cut for cut, _ in pairs]
+    codes = [_code(float(-LARGEST), fmt, policy), *(code for _, code in pairs)]
+    return Cuts(np.array(cuts), np.array(codes, dtype=np.int64))
 
 
-def _anchors(fmt: Format) -> list[tuple[float, Fraction]]:
-    """The finite values and, past them, one step more and float64's ends; each with the boundary
-    above it."""
+def _between_neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, int]]:
+    """(least float64 that takes the upper one, its code) for each two neighbouring values."""
+    if fmt.ties_away and mode.name == "nearest_even":
+        mode = NEAREST_AWAY
     low, high = fmt.span
-    points = {fmt.at(rank): fmt.split(rank) for rank in range(low, high)}
-    points |= {fmt.max: fmt.max, -LARGEST: -LARGEST, LARGEST: LARGEST}
-    if fmt.step is not None:
-        points |= {fmt.max: fmt.max + fmt.step / 2, fmt.max + fmt.step: LARGEST}
-        below = fmt.min - fmt.step if fmt.signed else -fmt.smallest
-        points.setdefault(below, (below + fmt.min) / 2)
-    points.setdefault(Fraction(0), fmt.smallest / 2)
-    if fmt.zero() is not None:
-        points[Fraction(0)] = fmt.smallest / 2  # the split of +0, not that of -0
-    return [(float(x), split) for x, split in sorted(points.items()) if abs(x) <= LARGEST]
+    x = fmt.at(low)
+    for rank in range(low, high):
+        y = fmt.at(rank + 1)
+        code = fmt.code_at(rank + 1) if y else fmt.zero()  # of +0: `search` tells the zeros apart
+        assert code is not None
+        if x != y:  # the two zeros are one place
+            negative = x < 0
+            nearer_zero = code if negative else fmt.code_at(rank)
+            up = mode.grows(fmt.is_odd(nearer_zero), negative) != negative
+            yield _cut(x, fmt.split(rank), y, up, bool(mode.nearest)), code
+        x = y
+
+
+def _cut(x: Fraction, split: Fraction, y: Fraction, up: bool, nearest: bool) -> float:
+    """Where y takes over from x; `up` says who has the tie, or all between them."""
+    if not nearest:
+        return math.nextafter(float(x), math.inf) if up else float(y)
+    cut = _least_float(split)
+    return cut if up or cut != split else math.nextafter(cut, math.inf)
+
+
+def _ends(fmt: Format) -> tuple[list[tuple[Fraction, Fraction]], list[tuple[Fraction, Fraction]]]:
+    """Points below and above the values, between which the code changes at most once; each with
+    the boundary above it."""
+    step = fmt.step or Fraction(0)
+    if fmt.zero() is None:
+        below = [(Fraction(0), fmt.min / 2), (fmt.min, fmt.min)]
+    else:
+        outside = fmt.min - step if fmt.signed else -fmt.smallest
+        below = [(outside, (outside + fmt.min) / 2), (fmt.min, fmt.min)]
+    above = [(fmt.max, fmt.max + step / 2), (fmt.max + step, LARGEST), (LARGEST, LARGEST)]
+    return [(-LARGEST, -LARGEST), *below], above
+
+
+def _end(points: list[tuple[Fraction, Fraction]], fmt: Format, policy: Policy) -> Iterator[tuple[float, int]]:
+    held = [(float(x), split) for x, split in points if abs(x) <= LARGEST]
+    for (low, split), (high, _) in pairwise(held):
+        code = _code(low, fmt, policy)
+        after = _code(high, fmt, policy)
+        if after != code:
+            yield _change(low, split, high, code, fmt, policy), after
 
 
 def _code(x: float, fmt: Format, policy: Policy) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -330,12 +331,29 @@ def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
     bad = np.isnan(x) if policy.nan_code == -1 else np.zeros(x.shape, bool)
     if policy.overflow != "raise":
         return bad
-    low, high = float(fmt.min), float(fmt.max)
-    near = ~np.isnan(x) & ((x > high) | (x < low) | (x == 0 if fmt.zero() is None else False))
+    with np.errstate(all="ignore"):
+        wide = x.astype(np.float64)
+    bad |= np.isfinite(x) & _far_out(wide, fmt)
+    unsure = (wide >= float(fmt.max)) | (wide <= float(fmt.min)) | ((wide == 0) & (fmt.zero() is None))
     draws = noise.take(start, x.size) if noise else np.zeros(x.size, np.uint32)
-    for i in np.flatnonzero(near):
+    for i in np.flatnonzero(unsure & ~bad):
         bad[i] = _is_refused(x[i], fmt, policy, int(draws[i]))
     return bad
+
+
+def _far_out(wide: Array, fmt: Format) -> Array:
+    """A whole step and more past the last value: refused in every mode."""
+    step = fmt.step or 0
+    below = fmt.min - step if fmt.signed else -fmt.max
+    far: Array = (wide > _nearest(fmt.max + step)) | (wide < _nearest(below))
+    return far
+
+
+def _nearest(x: Fraction) -> float:
+    try:
+        return float(x)
+    except OverflowError:
+        return math.copysign(math.inf, x)
 
 
 def _is_refused(x: Any, fmt: Format, policy: Policy, noise: int) -> bool:
