@@ -353,7 +353,7 @@ def _nearest(x: Fraction) -> float:
     try:
         return float(x)
     except OverflowError:
-        return math.copysign(math.inf, x)
+        return math.inf if x > 0 else -math.inf
 
 
 def _is_refused(x: Any, fmt: Format, policy: Policy, noise: int) -> bool:
