@@ -66,7 +66,9 @@ def cast(
     out : ndarray, shape of `x`, optional
         Where the result goes; it may be `x` itself.
     engine : "reference", "numpy" or "kernel", optional
-        The fastest that can be had, if not given. All give the same bits.
+        The fastest that can be had, if not given. All give the same bits; where one has no exact
+        way for a format, a mode or an input, the next slower one serves (``stochastic_c`` always runs on the
+        reference).
 
     Returns
     -------

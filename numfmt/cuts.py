@@ -121,13 +121,13 @@ def search(x: NDArray[np.float64], fmt: Format, policy: Policy) -> NDArray[np.in
     policy = policy._replace(random_bits=32)
     cuts = cut_points(fmt, policy)
     codes = cuts.codes[np.searchsorted(cuts.cuts, x, side="right")]
-    special = ~np.isfinite(x) | (x == 0)
-    if special.any():
-        codes[special] = _special_codes(x[special], fmt, policy)
     minus = fmt.zero(True)
     if minus is not None:
         # a negative that rounds to zero: the search cannot tell the zeros apart
         codes[(codes == fmt.zero()) & np.signbit(x)] = minus
+    special = ~np.isfinite(x) | (x == 0)
+    if special.any():
+        codes[special] = _special_codes(x[special], fmt, policy)
     return codes
 
 

@@ -29,8 +29,8 @@ class Explanation:
     """How one number was rounded.
 
     `exact` is x itself, `value` and `code` the result, `lower` and `upper` the neighbours by
-    magnitude with their codes (`upper` is None past the last value), `tie` the boundary between
-    them, `error_ulp` (x - value) in units of the gap between the neighbours, `rule` what decided.
+    magnitude with their codes (of a value those beside it; `upper` is None past the last value),
+    `tie` the boundary between them, `error_ulp` (x - value) in units of the gap between the neighbours, `rule` what decided.
     """
 
     format: Format
@@ -54,32 +54,23 @@ class Explanation:
         return {k: number_text(v) if isinstance(v, Fraction) else v for k, v in rows.items()}
 
     def __str__(self) -> str:
-        rows = [
-            ("x", number_text(self.exact)),
-            (str(self.format), f"{number_text(self.value)}   code {self._code(self.code)}   {self.bits}"),
-        ]
-        if self.lower is not None:
-            above = (
-                "none"
-                if self.upper is None
-                else f"{number_text(self.upper)}   code {self._code(self.upper_code)}"
-            )
+        result = f"{self._number(self.value, self.code)}   {self.bits}"
+        rows = [("x", number_text(self.exact)), (str(self.format), result)]
+        if self.lower is not None or self.upper is not None:
             rows += [
-                ("toward zero", f"{number_text(self.lower)}   code {self._code(self.lower_code)}"),
-                ("away from zero", above),
+                ("toward zero", self._number(self.lower, self.lower_code)),
+                ("away from zero", self._number(self.upper, self.upper_code)),
                 ("tie point", "none" if self.tie is None else number_text(self.tie)),
                 ("error", f"{self.error_ulp:.6g} ulp"),
             ]
-        rows.append(
-            (
-                "decided by",
-                f"{_RULES.get(self.rule, self.rule)}   (rounding {self.rounding}, overflow {self.overflow})",
-            )
-        )
+        modes = f"(rounding {self.rounding}, overflow {self.overflow})"
+        rows.append(("decided by", f"{_RULES.get(self.rule, self.rule)}   {modes}"))
         return "\n".join(f"{name:<16}{text}" for name, text in rows)
 
-    def _code(self, code: int | None) -> str:
-        return "none" if code is None else f"0x{code:0{-(-self.format.bits // 4)}X}"
+    def _number(self, value: Value | None, code: int | None) -> str:
+        if value is None or code is None:
+            return "none"
+        return f"{number_text(value)}   code 0x{code:0{-(-self.format.bits // 4)}X}"
 
 
 def explain(
@@ -120,14 +111,34 @@ def explain(
 
 def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation:
     result = fmt.value(step.code)
-    lower = None if step.lower is None else fmt.value(step.lower)
-    upper = None if step.upper is None else fmt.value(step.upper)
+    lower_code, upper_code = _neighbours(x, fmt, step)
+    lower = None if lower_code is None else fmt.value(lower_code)
+    upper = None if upper_code is None else fmt.value(upper_code)
     return Explanation(
         format=fmt, exact=x, value=result, code=step.code, bits=split_bits(step.code, fmt),
-        lower=lower, lower_code=step.lower, upper=upper, upper_code=step.upper, tie=step.split,
+        lower=lower, lower_code=lower_code, upper=upper, upper_code=upper_code, tie=step.split,
         error_ulp=_error(x, result, lower, upper, fmt),
         rounding=rule.rounding.name, overflow=rule.overflow, rule=step.rule,
     )  # fmt: skip
+
+
+def _neighbours(x: Value, fmt: Format, step: Step) -> tuple[int | None, int | None]:
+    """Codes of the neighbours of x toward and away from zero; of a value, those beside it."""
+    if step.lower is not None or not math.isfinite(x):
+        return step.lower, step.upper
+    if step.rule == "exact":
+        return _beside(fmt.rank(step.code), x, fmt)
+    if step.rule in ("saturates", "overflows") and (fmt.signed or x > 0):
+        return fmt.edge(reference.is_negative(x)), None
+    return None, None
+
+
+def _beside(rank: int, x: Value, fmt: Format) -> tuple[int | None, int | None]:
+    outward = -1 if reference.is_negative(x) else 1
+    low, high = fmt.span
+    ranks = (rank - outward if x else low - 1, rank + outward)
+    inward, away = (fmt.code_at(r) if low <= r <= high else None for r in ranks)
+    return inward, away
 
 
 def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fmt: Format) -> float:

@@ -153,7 +153,7 @@ class Format(ABC):
     def __repr__(self) -> str:
         low, high = float(self.smallest), float(self.max)
         specials = "".join(
-            f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code
+            f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code is not None
         )
         return f"<{self}: {self.bits} bits, {low:.6g} to {high:.6g}{specials}>"
 

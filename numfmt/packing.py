@@ -36,7 +36,8 @@ def pack(codes: Any, bits: int, order: str = "little") -> Array:
     >>> pack([1, 2, 3], 4, "big").tobytes().hex()
     '1230'
     """
-    values = _checked(codes, _width(bits), choose("bit order", order, ORDERS))
+    choose("bit order", order, ORDERS)
+    values = _checked(codes, _width(bits))
     out = np.empty(-(-values.size * bits // 8), np.uint8)
     for start in range(0, values.size, _CHUNK):
         part = values[start : start + _CHUNK].astype(np.uint64)
@@ -122,7 +123,7 @@ def _bytes(buffer: Any) -> Array:
     return np.frombuffer(buffer, np.uint8)
 
 
-def _checked(codes: Any, bits: int, order: str) -> Array:
+def _checked(codes: Any, bits: int) -> Array:
     values = np.asarray(codes)
     if not values.size:
         return np.empty(0, np.uint8)

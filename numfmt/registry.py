@@ -161,6 +161,6 @@ def _options(fam: Family, spec: specs.Spec) -> dict[str, str]:
 def _unknown(text: str, plain: str) -> SpecError:
     if plain in _AMBIGUOUS:
         choices = ", ".join(map(repr, _AMBIGUOUS[plain].split()))
-        return SpecError(f"{plain!r} can mean several formats. Choose one of: {choices}", text)
+        return SpecError(f"{plain!r} does not say which format is meant. Choose one of: {choices}", text)
     near = suggestion(plain, [*NAMES, *ALIASES])
     return SpecError(f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text)

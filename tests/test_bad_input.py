@@ -65,10 +65,10 @@ SPECS = {  # spec: words of the message
     "binary8p0se": ["precision must be 1 to 7, got 0"],
     "binary8p9ue": ["precision must be 1 to 8, got 9"],
     "e5m10" + " " * 2000: ["at most 1000 characters"],
-    "fp8": ["can mean several formats", "'e4m3fn'", "'e5m2'"],
-    "FP8": ["can mean several formats", "'e4m3fn'"],
-    "fp4": ["can mean several formats", "'e2m1fn'"],
-    "bf8": ["can mean several formats", "'e5m2'"],
+    "fp8": ["does not say which format", "'e4m3fn'", "'e5m2'"],
+    "FP8": ["does not say which format", "'e4m3fn'"],
+    "fp4": ["does not say which format", "'e2m1fn'"],
+    "bf8": ["does not say which format", "'e5m2'"],
 }
 
 

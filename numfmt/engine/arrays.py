@@ -11,7 +11,7 @@ import numpy as np
 
 from ..kernels import floats
 from ..kernels.floats import decoding, rounding
-from ..kernels.words import and_, load, load_word, real, shl, sub
+from ..kernels.words import and_, load, load_word, or_, real, shl, sub
 from ..noise import BLOCK, words
 
 SIZE = 65536  # elements whose words and temporaries stay in the second-level cache
@@ -36,7 +36,7 @@ def _round(formula: Any, x: Any, out: Any, p: Any, noise: Any = None) -> Any:
     with np.errstate(all="ignore"):
         for part in _blocks(x.size):
             b = _loaded(x[part], p)
-            drawn = () if noise is None else (shl(noise[part].astype(p.dtype), up),)
+            drawn = () if noise is None else (or_(shl(noise[part].astype(p.dtype), up), q.half_draw),)
             peak = max(peak, and_(b, q.magnitude).max())
             y = formula(b, *drawn, q)
             out[part] = y.view(f"f{p.dtype.itemsize}") if values else y

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ..cuts import WIDEST
 from ..errors import choose
 from ..format import Format
-from ..kernels.parameters import Rounding
+from ..kernels.parameters import RoundingParameters
 from ..reference import Policy
 from ..registry import LOWERINGS
 from . import arrays, jit
@@ -65,8 +65,7 @@ class Plan:
 
     def _make(self, width: int) -> Loop | None:
         lowering = LOWERINGS.get(type(self.fmt))
-        variant = self.policy.rounding.stochastic
-        if self.asked == "reference" or lowering is None or variant not in ("", "a"):
+        if self.asked == "reference" or lowering is None:
             return None
         lowered = lowering.rounding(self.fmt, self.policy, width, self.codes)
         return None if lowered is None else self._bind(*lowered)
@@ -84,7 +83,7 @@ class Plan:
 
     def _guard(self, p: Any) -> Any:
         """The least magnitude word that needs a closer look."""
-        q = Rounding(*p)
+        q = RoundingParameters(*p)
         if self.policy.overflow == "raise":
             return q.max_pos + q.one if self.fmt.signed else q.zero
         return q.inf + q.one if self.guarded else ~q.zero
@@ -104,7 +103,7 @@ def plan(fmt: Format, policy: Policy, codes: bool, engine: str | None) -> Plan:
 class DecodingPlan:
     """Reading the codes of one format."""
 
-    def __init__(self, fmt: Format, engine: str | None = None) -> None:
+    def __init__(self, fmt: Format) -> None:
         self.fmt = fmt
         self.module: ModuleType = jit.loops() or arrays
         self._parameters: dict[int, Any] = {}

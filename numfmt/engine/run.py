@@ -99,7 +99,7 @@ def _odd_is_exact(dtype: np.dtype[Any], job: Plan) -> bool:
     """Whether the format cannot tell an input from the same rounded to odd in float64: a tie, and
     every bit that a draw looks at, lies above the odd bit."""
     kept = inputs.odd_bits(dtype)
-    drawn = 31 if job.policy.rounding.stochastic else 0
+    drawn = 32 if job.policy.rounding.stochastic else 0
     return kept is None or job.fmt.boundary_bits + drawn <= kept
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..format import Format
-from ..kernels.parameters import Decoding, Rounding, pack
+from ..kernels.parameters import DecodingParameters, RoundingParameters, pack
 from ..overflow import delivers_edge
 from ..reference import Policy
 from ..registry import lowering
@@ -54,7 +54,7 @@ def _ceiling(x: Fraction, width: int) -> int:
 
 
 class _Lowering:
-    """The pieces of `Rounding` for one format and width, shared by values and codes."""
+    """The pieces of `RoundingParameters` for one format and width, shared by values and codes."""
 
     def __init__(self, fmt: Float, policy: Policy, width: int, codes: bool) -> None:
         self.fmt, self.policy, self.width, self.codes = fmt, policy, width, codes
@@ -153,7 +153,12 @@ class _Lowering:
         regular = fmt.man_bits and fmt.subnormals and self.cut and not self.own
         return self.cut << self.field_bits if regular and highest <= BIAS[self.width] else 0
 
-    def parameters(self) -> Rounding:
+    def half_draw(self) -> int:
+        """Variant b draws the middles of the intervals: half a unit of the noise is added."""
+        draws_middles = self.row.stochastic == "b"
+        return 1 << (self.width - 1 - self.policy.random_bits) if draws_middles else 0
+
+    def parameters(self) -> RoundingParameters:
         fmt, row, width = self.fmt, self.row, self.width
         ones = (1 << width) - 1
         over_pos, over_neg = self.overflow(False, True), self.overflow(True, True)
@@ -163,7 +168,7 @@ class _Lowering:
         magic = Fraction(2) ** self.field_bits * self.quantum
         spread = 1 if row.nearest else ones
         lone = not fmt.subnormals and fmt.has_zero
-        return Rounding(
+        return RoundingParameters(
             magnitude=ones >> 1, top=width - 1, width=width, zero=0, one=1,
             fraction=(1 << self.field_bits) - 1, fraction_bits=self.field_bits,
             implicit=1 << self.field_bits, cut=self.cut, emin=self.emin,
@@ -181,6 +186,7 @@ class _Lowering:
             quantum=bits_of(self.quantum, width),
             tiny_pos=self.tiny(False), tiny_x=self.tiny(False) ^ self.tiny(True),
             tiny_result=self.zero_result(), tiny_bits=fmt.man_bits if lone else 0,
+            half_draw=self.half_draw(),
             max_pos=max_pos, max_x=0 if fmt.signed else max_pos,
             over_pos=over_pos, over_x=over_pos ^ over_neg, over_neg=over_neg,
             inf=bits_of(math.inf, width), inf_pos=inf_pos, inf_x=inf_pos ^ inf_neg,
@@ -205,7 +211,7 @@ class FloatLowering:
     def rounding(fmt: Format, policy: Policy, width: int, codes: bool) -> tuple[str, Any] | None:
         """(kind of rounding, parameters), or None where no loop of this width is exact."""
         assert isinstance(fmt, Float)
-        if not fits(fmt, width):
+        if not fits(fmt, width) or not _draws_fit(policy, width):
             return None
         lowered = _Lowering(fmt, policy, width, codes)
         q = lowered.parameters()
@@ -230,7 +236,7 @@ class FloatLowering:
             return None
         at = _Lowering(fmt, Policy(NEAREST_AWAY, "saturate", -1), width, False)
         mag_bits = fmt.exp_bits + fmt.man_bits
-        q = Decoding(
+        q = DecodingParameters(
             magnitude=(1 << mag_bits) - 1, sign_shift=width - fmt.bits,
             sign=(1 << (width - 1)) if fmt.signed else 0, cut=at.cut, rebias=at.rebias,
             magic=0 if at.own else bits_of(Fraction(2) ** at.field_bits * fmt.quantum, width),
@@ -244,6 +250,12 @@ class FloatLowering:
         return pack(q, width)
 
 
+def _draws_fit(policy: Policy, width: int) -> bool:
+    """Variant c rounds the fraction first, which no loop does; b needs one bit more than is drawn."""
+    variant = policy.rounding.stochastic
+    return variant != "c" and not (variant == "b" and policy.random_bits >= width)
+
+
 def _even_kind(lowered: _Lowering, codes: bool) -> str:
     """The shortest of the nearest_even loops that serves."""
     if not lowered.fmt.signed:
@@ -253,7 +265,7 @@ def _even_kind(lowered: _Lowering, codes: bool) -> str:
     return "even_own" if lowered.own else "even_adder" if lowered.adder() else "even"
 
 
-def _even_serves(lowered: _Lowering, q: Rounding, codes: bool) -> bool:
+def _even_serves(lowered: _Lowering, q: RoundingParameters, codes: bool) -> bool:
     """Whether all overflow on a side gives one result, so that the short loops do. Their codes
     below the least normal count subnormals: there must be some."""
     fmt = lowered.fmt

@@ -14,7 +14,7 @@ from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
 from . import floats, philox, words
-from .parameters import Decoding, Rounding
+from .parameters import DecodingParameters, RoundingParameters
 
 _FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
 _BITCAST = _FLOAT | {real: word for word, real in _FLOAT.items()}
@@ -134,8 +134,8 @@ def _compile_unpacking(unpack: Any, names: Any) -> None:
     overload(unpack)(lambda p: lambda p: loads(p))
 
 
-_compile_unpacking(floats.rounding, Rounding)
-_compile_unpacking(floats.decoding, Decoding)
+_compile_unpacking(floats.rounding, RoundingParameters)
+_compile_unpacking(floats.decoding, DecodingParameters)
 
 
 for _formula in (

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .parameters import Decoding, Rounding
+from .parameters import DecodingParameters, RoundingParameters
 from .words import (
     add,
     and_,
@@ -33,12 +33,12 @@ from .words import (
 NOISE_BITS = np.uint32(32)
 
 
-def rounding(p: Any) -> Rounding:
-    return Rounding(*p)
+def rounding(p: Any) -> RoundingParameters:
+    return RoundingParameters(*p)
 
 
-def decoding(p: Any) -> Decoding:
-    return Decoding(*p)
+def decoding(p: Any) -> DecodingParameters:
+    return DecodingParameters(*p)
 
 
 def add_half(a: Any, q: Any) -> Any:
@@ -281,7 +281,7 @@ def value_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     up = sub(q.width, load_word(NOISE_BITS, q.zero))
     for i in range(x.size):
         b = word(load(x[i], q.zero))
-        n = shl(load_word(noise[i], q.zero), up)
+        n = or_(shl(load_word(noise[i], q.zero), up), q.half_draw)
         put(out, i, real(value_of_stochastic(b, n, q)))
         peak = umax(peak, and_(b, q.magnitude))
     return peak
@@ -323,7 +323,7 @@ def code_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     up = sub(q.width, load_word(NOISE_BITS, q.zero))
     for i in range(x.size):
         b = word(load(x[i], q.zero))
-        n = shl(load_word(noise[i], q.zero), up)
+        n = or_(shl(load_word(noise[i], q.zero), up), q.half_draw)
         out[i] = code_of_stochastic(b, n, q)
         peak = umax(peak, and_(b, q.magnitude))
     return peak

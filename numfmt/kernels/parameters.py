@@ -5,10 +5,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Rounding(NamedTuple):
+class RoundingParameters(NamedTuple):
     """Of the loops that round. "Magnitude" is a word without its sign bit; `_x` is what is
-    xor-ed in for negative x. The results (`over`, `inf_result`, `nan`, `tiny_result` aside)
-    are words where values are delivered and codes where codes are.
+    xor-ed in for negative x. `over_...`, `inf_pos`, `inf_x` and `nan` are results: words where
+    values are delivered, codes where codes are.
     """
 
     magnitude: Any  # mask: all but the sign bit
@@ -44,6 +44,7 @@ class Rounding(NamedTuple):
     tiny_x: Any
     tiny_result: Any
     tiny_bits: Any  # dropped bits below the quantum beyond those of the subnormals
+    half_draw: Any  # bit below those drawn, set in P3109's variant b
     # past the last value
     max_pos: Any
     max_x: Any
@@ -64,7 +65,7 @@ class Rounding(NamedTuple):
     rebias: Any  # word of the exponent one below the least normal
 
 
-class Decoding(NamedTuple):
+class DecodingParameters(NamedTuple):
     """Of the loop that reads codes."""
 
     magnitude: Any  # mask of the code without its sign
@@ -82,7 +83,7 @@ class Decoding(NamedTuple):
     nan_code: Any  # the one code that is NaN whatever its magnitude, or no code
 
 
-def pack(parameters: Rounding | Decoding, width: int) -> np.ndarray[Any, Any]:
+def pack(parameters: RoundingParameters | DecodingParameters, width: int) -> np.ndarray[Any, Any]:
     """One array of words: what crosses into compiled code at little cost."""
     mask = (1 << width) - 1
     words = [int(p) & mask for p in parameters]
