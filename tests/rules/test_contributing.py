@@ -15,6 +15,12 @@ for mode in ("nearest_even", "toward_zero", "to_odd", "toward_positive"):
     exact = numfmt.encode(x, f, rounding=mode, engine="reference")
     assert np.array_equal(numfmt.encode(x, f, rounding=mode), exact), mode
     assert np.array_equal(numfmt.cast(x, f, rounding=mode), numfmt.decode(exact, f)), mode
+odd = np.array([np.nan, -np.nan, np.inf, -np.inf, -0.0, 0.0, -1e-9])
+for engine in (None, "reference"):
+    assert numfmt.encode(odd, f, nan=0, engine=engine).tolist() == [0, 0, 7, 15, 8, 0, 8], engine
+table = numfmt.compare(x, "pow4")
+assert table[0].bits == 4 and "pow4" in str(table)
+assert numfmt.plotting.relative_error(None, ["pow4", "pow5"]).axes
 assert numfmt.cast(np.float32([0.3]), "pow4").dtype == np.float32
 assert "pow" in str(numfmt.explain(0.3, "pow5")) and numfmt.finfo("pow5").bits == 5
 """
