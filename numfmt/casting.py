@@ -250,9 +250,7 @@ def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> 
         return _convert_torch(x, job, seed, noise, dtype, out)
     if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
         return _convert_exact(x, job, seed, noise, dtype, out)
-    array = x if isinstance(x, np.ndarray) else np.asarray(x)
-    if array.dtype.kind == "O" and isinstance(x, (list, tuple)):
-        raise TypeError("expected real numbers, got a list with other objects among them")
+    array = x if isinstance(x, np.ndarray) else _as_array(x)
     source = inputs.classify(array)
     draws = noise_source(job.policy, seed, noise, array.shape)
     if job.codes:
@@ -265,6 +263,26 @@ def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> 
         result = _output(array, wanted, out)
     execute(source, job, result, draws)
     return result[()] if out is None and _is_scalar(x) else result
+
+
+def _as_array(x: Any) -> Array:
+    """A list as NumPy takes it, refused where NumPy would narrow its integers to float64."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"expected numbers in a regular grid, got a ragged list: {error}") from None
+    if not isinstance(x, (list, tuple)):
+        return array
+    if array.dtype.kind == "O":
+        raise TypeError("expected real numbers, got a list with other objects among them")
+    if array.dtype.kind == "f" and array.size:
+        for item in np.asarray(x, object).reshape(-1):
+            if isinstance(item, (int, np.integer)) and abs(int(item)) > 1 << 53 and int(float(item)) != item:
+                raise TypeError(
+                    f"in a list with floats or signs NumPy would round {item} to float64; "
+                    "pass an integer array, or one number at a time"
+                )
+    return array
 
 
 def _is_scalar(x: Any) -> bool:
@@ -327,7 +345,8 @@ def noise_source(rule: Policy, seed: Any, noise: Any, shape: tuple[int, ...]) ->
             raise ValueError(f"noise= is for stochastic rounding, the mode is {rule.rounding.name}")
         return None
     if (seed is None) == (noise is None):
-        raise ValueError(f"rounding='{rule.rounding.name}' needs either seed= or noise=")
+        given = "neither" if seed is None else "both"
+        raise ValueError(f"rounding='{rule.rounding.name}' needs either seed= or noise=, got {given}")
     if noise is None:
         return Noise(rule.random_bits, seed=seed)
     words = np.asarray(noise)

@@ -9,7 +9,8 @@ from typing import Any
 
 from . import reference
 from .casting import noise_source
-from .format import Format, Value
+from .cuts import LARGEST
+from .format import Format, Value, is_special
 from .reference import Policy, Step, policy
 from .registry import parse
 
@@ -124,7 +125,7 @@ def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation
 
 def _neighbours(x: Value, fmt: Format, step: Step) -> tuple[int | None, int | None]:
     """Codes of the neighbours of x toward and away from zero; of a value, those beside it."""
-    if step.lower is not None or not math.isfinite(x):
+    if step.lower is not None or is_special(x):
         return step.lower, step.upper
     if step.rule == "exact":
         return _beside(fmt.rank(step.code), x, fmt)
@@ -143,11 +144,12 @@ def _beside(rank: int, x: Value, fmt: Format) -> tuple[int | None, int | None]:
 
 def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fmt: Format) -> float:
     """(x - result) in gaps between the neighbours."""
-    if not (math.isfinite(x) and math.isfinite(result)):
+    if is_special(x) or is_special(result):
         return 0.0 if x == result else math.nan
     inside = lower is not None and upper is not None
     gap = abs(Fraction(upper or 0) - Fraction(lower or 0)) if inside else fmt.step
-    return float((Fraction(x) - Fraction(result)) / gap) if gap else 0.0
+    error = (Fraction(x) - Fraction(result)) / gap if gap else Fraction(0)
+    return float(error) if abs(error) < LARGEST else math.copysign(math.inf, error.numerator)
 
 
 def split_bits(code: int, fmt: Format) -> str:

@@ -71,7 +71,9 @@ def unpack(buffer: Any, bits: int, count: int, order: str = "little", signed: bo
     """
     width, order = _width(bits), choose("bit order", order, ORDERS)
     stream = _bytes(buffer)
-    if count < 0 or stream.size * 8 < count * width:
+    if isinstance(count, bool) or not hasattr(count, "__index__") or count < 0:
+        raise ValueError(f"count must be an integer from 0 on, got {count!r}")
+    if stream.size * 8 < count * width:
         raise ValueError(
             f"{count} codes of {bits} bits need {-(-count * bits // 8)} bytes, got {stream.size}"
         )

@@ -86,6 +86,8 @@ def exact(x: Any) -> Value:
     """
     if isinstance(x, str):
         return _exact_text(x)
+    if getattr(x, "ndim", 0):
+        raise TypeError(f"expected one number, got an array of shape {x.shape}")
     if isinstance(x, Fraction):
         return x
     if isinstance(x, Decimal):

@@ -25,6 +25,8 @@ def read(text: str) -> Spec:
     """
     if len(text) > LONGEST:
         raise SpecError(f"a spec has at most {LONGEST} characters, got {len(text)}", text[:LONGEST])
+    if not text.isascii():
+        raise SpecError(f"unknown format {text.strip()!r}: names are plain ASCII", text)
     _check_brackets(text)
     plain = "".join(text.split()).lower()
     name, bracket, rest = plain.partition("[")

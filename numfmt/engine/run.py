@@ -389,6 +389,12 @@ def decode_into(codes: Array, job: DecodingPlan, out: Array) -> int:
 
 def _decode_exactly(codes: Array, fmt: Format, out: Array) -> int:
     top = (1 << fmt.bits) - 1
-    values = [float(fmt.value(min(int(c) % (1 << 64), top))) for c in codes]
-    out[...] = values
+    out[...] = [_decoded(min(int(c) % (1 << 64), top), fmt) for c in codes]
     return max(int(c) % (1 << 64) for c in codes)
+
+
+def _decoded(code: int, fmt: Format) -> float:
+    """The float of a code; NaN has the sign bit of the code where NaNs have signs."""
+    value = float(fmt.value(code))
+    signed = math.isnan(value) and fmt.nan(True) != fmt.nan()
+    return math.copysign(value, -1 if code >> (fmt.bits - 1) else 1) if signed else value

@@ -259,7 +259,7 @@ _LEAST_BITS = {  # variant: (exponent bits, fraction bits)
     examples=(
         "e5m10", "e5m2", "e4m3", "e4m3fn", "e3m4", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e2m1fn",
         "e2m3fn", "e3m2fn", "e1m2fin", "e5m10fin", "e8m0fnu", "e4m3fnu", "e4m4fn", "e3m5b0",
-        "e6m9", "e4m3fn[subnormals=off]", "e5m10[subnormals=off]", "e5m2b-3fnuz", "e2m1b1040", "e3m0fnu",
+        "e6m9", "e4m3fn[subnormals=off]", "e5m10[subnormals=off]", "e5m2b-3fnuz", "e4m3b-1000fn", "e2m1b1040", "e3m0fnu",
     ),
 )  # fmt: skip
 def parse_float(match: re.Match[str], spec: str, subnormals: str) -> Float:

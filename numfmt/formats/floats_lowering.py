@@ -24,15 +24,16 @@ def fits(fmt: Float, width: int) -> bool:
     """Whether a loop of this width rounds to `fmt` exactly.
 
     Its least normal must be a normal word, and its quantum either that of the word's own
-    subnormals or large enough that no subnormal word matters.
+    subnormals or large enough that no subnormal word matters, yet the ulp of some word.
     """
     least = 1 - BIAS[width]
     own = fmt.emin == least and fmt.subnormals
     quantum = fmt.emin - (fmt.man_bits if fmt.subnormals else 0)
+    magic = quantum + FRACTION[width]
     return (
         fmt.man_bits <= FRACTION[width]
         and fmt.emax <= BIAS[width]
-        and (own or (fmt.emin >= least and quantum > least))
+        and (own or (fmt.emin >= least and quantum > least and magic <= BIAS[width]))
         and fmt.bits <= width
     )
 

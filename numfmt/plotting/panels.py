@@ -153,7 +153,7 @@ def _outside(shares: tuple[float, float, float]) -> str:
 
 def caption_shares(ax: Axes, formats: Sequence[Format]) -> None:
     unsigned = ", − negative" if any(fmt.min >= 0 for fmt in formats) else ""
-    caption(ax, f"outside: ▼ too small, ▲ too large{unsigned}")
+    caption(ax, f"x unrounded: ▼ below, ▲ above{unsigned}")
 
 
 def draw_errors(ax: Axes, formats: Sequence[Format], shown: Window) -> list[Line2D]:
