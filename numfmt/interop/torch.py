@@ -21,6 +21,8 @@ def cast(x: Any, fmt: Any, **options: Any) -> Any:
     Raises
     ------
     ImportError : torch is not installed
+
+    Example: ``numfmt.interop.torch.cast(weights.cuda(), "bf16", rounding="to_odd")``.
     """
     from ..casting import cast as cast_array
 

@@ -139,8 +139,10 @@ _compile_unpacking(floats.decoding, DecodingParameters)
 
 
 for _formula in (
-    floats.add_half, floats.nearest_even, floats.even_adder, floats.value_of_even_adder, floats.value_of_even_own, floats.code_nearest_even, floats.directed, floats.stochastic, floats.code, floats.finish_even,
-    floats.finish_even_unsigned, floats.finish, floats.decode, floats.value_of_even,
+    floats.add_half, floats.nearest_even, floats.even_adder, floats.code_nearest_even,
+    floats.directed, floats.stochastic, floats.code, floats.decode,
+    floats.finish_even, floats.finish_even_unsigned, floats.finish,
+    floats.value_of_even, floats.value_of_even_adder, floats.value_of_even_own,
     floats.value_of_even_unsigned, floats.value_of_directed, floats.value_of_stochastic,
     floats.code_of_even, floats.code_of_even_unsigned, floats.code_of_directed,
     floats.code_of_stochastic,

@@ -211,7 +211,8 @@ def code_of_stochastic(b: Any, noise: Any, q: Any) -> Any:
 
 
 # The loops. Each returns the largest magnitude word (or code) it met, so that NaN, overflow and
-# codes out of range are seen without a second pass.
+# codes out of range are seen without a second pass. They are written out, one for each formula:
+# numba would compile a loop that takes or closes over a function anew in every process.
 
 
 def value_even(x: Any, out: Any, p: Any) -> Any:
