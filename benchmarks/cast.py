@@ -18,7 +18,7 @@ import numpy as np
 from timing import Row, best, machine, markdown, per_call, replace_section, show
 
 import numfmt
-from numfmt.engine import jit
+from numfmt.engine import jit, pool
 
 N = 10_000_000
 COPY = "np.copyto"
@@ -226,6 +226,12 @@ def peer_rows() -> Iterator[Row]:
 def thread_rows() -> Iterator[Row]:
     x = normal(N)
     out = np.empty_like(x)
+
+    def halves() -> None:
+        pool.run(lambda part: np.copyto(out[part], x[part]), [slice(0, N // 2), slice(N // 2, N)])
+
+    t = best({"one": lambda: np.copyto(out, x), "two": halves}, 11)
+    yield Row("two threads, np.copyto: what memory allows", t["two"], "one thread", t["one"], at_least=True)
 
     def run(count: int, **options: Any) -> Any:
         threads(count)

@@ -192,7 +192,10 @@ _MOST_LOOPS = 4096
 
 def _small_array(x: Array, fmt: Any, rounding: Any, overflow: Any, engine: Any, out: Any) -> Any:
     """`cast` of a small float32 array in a plain mode; None where the long way is needed."""
-    loop = _short_loop(fmt, rounding, overflow, engine, _F4)
+    try:
+        loop = _LOOPS[fmt, rounding, overflow, engine, _F4]
+    except (KeyError, TypeError):  # new, or unhashable
+        loop = _short_loop(fmt, rounding, overflow, engine, _F4)
     if loop is None or not x.flags.carray:
         return None
     if out is None:
@@ -213,7 +216,10 @@ def _small_array(x: Array, fmt: Any, rounding: Any, overflow: Any, engine: Any, 
 def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
     """`cast` of a Python or NumPy float in a plain mode; None where the long way is needed."""
     dtype = _F4 if type(x) is np.float32 else _F8
-    loop = _short_loop(fmt, rounding, overflow, engine, dtype)
+    try:
+        loop = _LOOPS[fmt, rounding, overflow, engine, dtype]
+    except (KeyError, TypeError):
+        loop = _short_loop(fmt, rounding, overflow, engine, dtype)
     if loop is None:
         return None
     pair = np.empty(2, dtype)
@@ -225,10 +231,6 @@ def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
 
 def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any) -> Any:
     """(loop, parameters) of an unguarded deterministic cast from and to `dtype`, or None."""
-    try:
-        return _LOOPS[fmt, rounding, overflow, engine, dtype]
-    except (KeyError, TypeError):  # new, or unhashable
-        pass
     job = _plan(fmt, rounding, overflow, None, None, False, engine)
     plain = not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
     found = job.loop(8 * dtype.itemsize) if plain else None
