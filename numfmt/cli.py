@@ -301,11 +301,11 @@ def values(fmt: FormatArgument, as_json: JsonOption = False, as_csv: CsvOption =
 
 
 def _value_line(fmt: Format, code: int) -> dict[str, Any]:
-    from .explanation import split_bits
+    from .notation import hexadecimal, split_bits
 
     return {
         "code": code,
-        "hex": f"0x{code:0{-(-fmt.bits // 4)}X}",
+        "hex": hexadecimal(code, fmt.bits),
         "bits": split_bits(code, fmt),
         "value": float(fmt.value(code)),
     }

@@ -11,6 +11,7 @@ from . import reference
 from .casting import noise_source
 from .cuts import LARGEST
 from .format import Format, Value, is_special
+from .notation import hexadecimal, number_text, split_bits
 from .reference import Policy, Step, policy
 from .registry import parse
 
@@ -71,7 +72,7 @@ class Explanation:
     def _number(self, value: Value | None, code: int | None) -> str:
         if value is None or code is None:
             return "none"
-        return f"{number_text(value)}   code 0x{code:0{-(-self.format.bits // 4)}X}"
+        return f"{number_text(value)}   code {hexadecimal(code, self.format.bits)}"
 
 
 def explain(
@@ -87,6 +88,16 @@ def explain(
     fmt : str, Format or dtype
     rounding, overflow, nan, seed, noise, random_bits
         As for `cast`.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    SpecError : an unknown name
+    RangeError : NaN into a format without one; overflow under ``raise``
+    TypeError, ValueError : x is no single number
 
     Examples
     --------
@@ -150,50 +161,3 @@ def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fm
     gap = abs(Fraction(upper or 0) - Fraction(lower or 0)) if inside else fmt.step
     error = (Fraction(x) - Fraction(result)) / gap if gap else Fraction(0)
     return float(error) if abs(error) < LARGEST else math.copysign(math.inf, error.numerator)
-
-
-def split_bits(code: int, fmt: Format) -> str:
-    """The bits of a code, fields parted by `|`.
-
-    >>> split_bits(0x7E, parse("e4m3fn"))
-    '0|1111|110'
-    """
-    text, parts, at = f"{code:0{fmt.bits}b}", [], 0
-    for _, width in fmt.fields:
-        parts.append(text[at : at + width])
-        at += width
-    return "|".join(parts)
-
-
-def number_text(x: Value) -> str:
-    """A number exactly where that is short, else with 17 digits and its place as a fraction.
-
-    >>> number_text(Fraction(13, 128)), number_text(Fraction(1, 3))
-    ('0.1015625', '0.33333333333333333 (1/3)')
-    """
-    if isinstance(x, float):
-        return repr(x)
-    text = _decimal(x)
-    if text is not None:
-        return text
-    near = f"{_scientific(x)}"
-    return f"{near} ({x})" if len(str(x)) < 40 else near
-
-
-def _decimal(x: Fraction) -> str | None:
-    """The exact decimal of a dyadic value, None where it is long."""
-    from decimal import Context
-
-    context = Context(prec=25)
-    value = context.divide(x.numerator, x.denominator)
-    if Fraction(value) != x:
-        return None
-    plain = format(value.normalize(context), "f")
-    return plain if len(plain) <= 27 else str(value.normalize(context))
-
-
-def _scientific(x: Fraction) -> str:
-    from decimal import Context
-
-    value = Context(prec=17).divide(x.numerator, x.denominator)
-    return f"{value:f}" if 1e-5 <= abs(value) < 1e17 else str(value)

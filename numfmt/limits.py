@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
-from .format import exponent
+from .notation import hexadecimal, log10, power_text
 from .registry import list_formats, parse
 
 
@@ -15,7 +14,9 @@ from .registry import list_formats, parse
 class FormatLimits:
     """The limits of a format, all derived from the values of its codes.
 
-    Values are exact (`Fraction`); codes are integers, None where there is none. `unit_roundoff`
+    Values are exact (`Fraction`); codes are integers, None where there is none.
+    `smallest_subnormal` is the smallest positive value, a normal one in formats without
+    subnormals. `unit_roundoff`
     is the relative error of rounding to nearest, eps / 2; `decimal_digits` is -log10 of eps / 2;
     `decades` and `db` are log10 and 20 log10 of max / smallest positive value.
     """
@@ -62,6 +63,14 @@ def finfo(fmt: Any) -> FormatLimits:
     ----------
     fmt : str, Format or dtype
 
+    Returns
+    -------
+    FormatLimits
+
+    Raises
+    ------
+    SpecError : an unknown format
+
     Examples
     --------
     >>> finfo("e4m3fn").max
@@ -99,26 +108,11 @@ def finfo(fmt: Any) -> FormatLimits:
     )
 
 
-def log10(x: Fraction) -> float:
-    """log10 of a positive value of any size."""
-    return math.log10(x.numerator) - math.log10(x.denominator)
-
-
-def power_text(x: Fraction) -> str:
-    """`2**-24`, or `1.75 * 2**15` where that is short, else a decimal."""
-    if x == 0:
-        return "0"
-    e = exponent(abs(x))
-    m = x / Fraction(2) ** e
-    lead = "" if m == 1 else "-" if m == -1 else f"{float(m):.6g} * "
-    return f"{lead}2**{e}"
-
-
 def _text(name: str, value: Any, bits: int) -> str:
     if value is None:
         return "none"
     if name.endswith("_code"):
-        return f"0x{value:0{-(-bits // 4)}X}"
+        return hexadecimal(value, bits)
     if isinstance(value, Fraction):
         return f"{float(value):.7g} = {power_text(value)}"
     if isinstance(value, float):

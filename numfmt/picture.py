@@ -9,6 +9,7 @@ from fractions import Fraction
 from html import escape
 
 from .format import Format
+from .notation import log10
 
 _COLOURS = ("#D55E00", "#56B4E9", "#F0E442", "#009E73", "#CC79A7")  # Okabe and Ito
 _WIDTH = 480  # of the drawing, in pixels
@@ -100,11 +101,6 @@ def _sentence(fmt: Format) -> str:
         specials.append("no zero")
     ends = f"{fmt.bits} bits: {sign}{subnormal}{number(fmt.min_normal)} … {number(fmt.max)}"
     return escape("; ".join((ends, *specials)))
-
-
-def log10(x: Fraction) -> float:
-    """log10 of a positive x, also of one that no float64 holds."""
-    return math.log10(x.numerator) - math.log10(x.denominator)
 
 
 def log2(x: Fraction) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..casting import cast, decode, encode
 from ..format import Format, Value, is_special
+from ..notation import hexadecimal, split_bits
 from ..registry import parse
 
 Array = np.ndarray[Any, Any]
@@ -189,26 +190,13 @@ def _distance(codes: list[int | None], fmt: Format) -> str:
 
 def _side(x: Any, code: int | None, fmt: Format) -> str:
     if code is not None:
-        return f"{_hex(code, fmt)}  {_bit_fields(code, fmt)}  {_exact_text(fmt.value(code))}"
+        return f"{hexadecimal(code, fmt.bits)}  {split_bits(code, fmt)}  {_exact_text(fmt.value(code))}"
     if np.asarray(x).dtype.kind in "iu":
-        return f"{int(x)} is no code of {fmt}, which has 0 to {_hex((1 << fmt.bits) - 1, fmt)}"
+        return f"{int(x)} is no code of {fmt}, which has 0 to {hexadecimal((1 << fmt.bits) - 1, fmt.bits)}"
     nearest = cast(np.asarray(x), fmt, rounding="nearest_even", overflow="saturate", nan="max")
     if np.isnan(x):
         return f"{x} is no value of {fmt}, which has no NaN"
     return f"{x} is no value of {fmt}; the nearest is {_exact_text(float(nearest))}"
-
-
-def _hex(code: int, fmt: Format) -> str:
-    return f"0x{code:0{-(-fmt.bits // 4)}X}"
-
-
-def _bit_fields(code: int, fmt: Format) -> str:
-    """The bits of a code, a bar between two fields: sign|exponent|significand."""
-    digits, parts = f"{code:0{fmt.bits}b}", []
-    for _, width in fmt.fields:
-        parts.append(digits[:width])
-        digits = digits[width:]
-    return "|".join(parts)
 
 
 def _neighbours(code: int, fmt: Format) -> Iterator[str]:
@@ -216,7 +204,7 @@ def _neighbours(code: int, fmt: Format) -> Iterator[str]:
     for near in (rank - 1, rank + 1):
         if low <= near <= high:
             other = fmt.code_at(near)
-            yield f"{_hex(other, fmt)} {_exact_text(fmt.value(other))}"
+            yield f"{hexadecimal(other, fmt.bits)} {_exact_text(fmt.value(other))}"
         else:
             yield "none below" if near < rank else "none above"
 

@@ -17,7 +17,7 @@ PACKAGE = Path(numfmt.__file__).parent
 LAYERS = {
     "L0": "_version errors rounding overflow noise spec",
     "L1": "format",
-    "L2": "reference cuts registry",
+    "L2": "reference cuts registry notation",
     "K": "kernels",
     "L3": "engine",
     "L4": "formats blocks",

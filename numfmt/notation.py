@@ -1,0 +1,77 @@
+"""How numbers, codes and bits are written."""
+
+from __future__ import annotations
+
+import math
+from decimal import Context
+from fractions import Fraction
+
+from .format import Format, Value, exponent
+
+
+def hexadecimal(code: int, bits: int) -> str:
+    """A code with all its digits.
+
+    >>> hexadecimal(7, 8)
+    '0x07'
+    """
+    return f"0x{code:0{-(-bits // 4)}X}"
+
+
+def split_bits(code: int, fmt: Format) -> str:
+    """The bits of a code, fields parted by `|`.
+
+    >>> split_bits(0x7E, numfmt.parse("e4m3fn"))
+    '0|1111|110'
+    """
+    text, parts, at = f"{code:0{fmt.bits}b}", [], 0
+    for _, width in fmt.fields:
+        parts.append(text[at : at + width])
+        at += width
+    return "|".join(parts)
+
+
+def number_text(x: Value) -> str:
+    """A number exactly where that is short, else with 17 digits and its place as a fraction.
+
+    >>> from fractions import Fraction
+    >>> number_text(Fraction(13, 128)), number_text(Fraction(1, 3))
+    ('0.1015625', '0.33333333333333333 (1/3)')
+    """
+    if isinstance(x, float):
+        return repr(x)
+    text = _decimal(x)
+    if text is not None:
+        return text
+    near = f"{_scientific(x)}"
+    return f"{near} ({x})" if len(str(x)) < 40 else near
+
+
+def _decimal(x: Fraction) -> str | None:
+    """The exact decimal of a dyadic value, None where it is long."""
+    context = Context(prec=25)
+    value = context.divide(x.numerator, x.denominator)
+    if Fraction(value) != x:
+        return None
+    plain = format(value.normalize(context), "f")
+    return plain if len(plain) <= 27 else str(value.normalize(context))
+
+
+def _scientific(x: Fraction) -> str:
+    value = Context(prec=17).divide(x.numerator, x.denominator)
+    return f"{value:f}" if 1e-5 <= abs(value) < 1e17 else str(value)
+
+
+def log10(x: Fraction) -> float:
+    """log10 of a positive value of any size."""
+    return math.log10(x.numerator) - math.log10(x.denominator)
+
+
+def power_text(x: Fraction) -> str:
+    """`2**-24`, or `1.75 * 2**15` where that is short, else a decimal."""
+    if x == 0:
+        return "0"
+    e = exponent(abs(x))
+    m = x / Fraction(2) ** e
+    lead = "" if m == 1 else "-" if m == -1 else f"{float(m):.6g} * "
+    return f"{lead}2**{e}"
