@@ -166,61 +166,59 @@ def _inputs(base: Any) -> Iterator[tuple[str, Any]]:
             yield f"ml_dtypes {name}", tens.astype(getattr(ml_dtypes, name))
 
 
+_ML_DTYPES = (("bf16", "bfloat16", 2.3), ("e4m3fn", "float8_e4m3fn", 45), ("e5m2", "float8_e5m2", 45))
+_TORCH = (("f16", "float16", 1.4), ("bf16", "bfloat16", 1.4), ("e4m3fn", "float8_e4m3fn", 13))
+
+
 def peer_rows() -> Iterator[Row]:
-    x = normal(N)
+    """There and back into preallocated arrays, as each peer does it fastest."""
+    x, back = normal(N), np.empty(N, np.float32)
+    half = np.empty(N, np.float16)
+    yield _against("NumPy float16 there and back", "f16", x, lambda: _there_and_back(x, half, back), 15)
+    yield from _ml_dtypes_rows(x, back)
+    yield from _torch_rows(x, back)
+    yield from _gfloat_rows(x)
+
+
+def _against(peer: str, fmt: str, x: Any, task: Any, limit: float) -> Row:
     out = np.empty_like(x)
-    ml_dtypes, torch, gfloat = module("ml_dtypes"), module("torch"), module("gfloat")
+    ours = {f"numfmt {turn}": lambda: numfmt.cast(x, fmt, out=out) for turn in range(4)}
+    t = best({"peer": task, **ours}, 7)  # peers are slow: more turns for the short task
+    return Row(f"{fmt} value", min(t[name] for name in ours), peer, t["peer"], limit, at_least=True)
 
-    def against(peer: str, fmt: str, task: Any, limit: float, n: int = N) -> Row:
-        part, into = x[:n], out[:n]
-        ours = {f"numfmt {turn}": lambda: numfmt.cast(part, fmt, out=into) for turn in range(4)}
-        t = best({"peer": task, **ours}, 7)  # peers are slow: more turns for the short task
-        t["numfmt"] = min(t[name] for name in ours)
-        return Row(f"{fmt} value", t["numfmt"], peer, t["peer"], limit, at_least=True)
 
-    half, back = np.empty(N, np.float16), np.empty_like(x)
-    yield against(
-        "NumPy float16 there and back",
-        "f16",
-        lambda: (np.copyto(half, x, casting="unsafe"), np.copyto(back, half)),
-        15,
-    )
-    if ml_dtypes:
-        for fmt, name, limit in (
-            ("bf16", "bfloat16", 2.3),
-            ("e4m3fn", "float8_e4m3fn", 45),
-            ("e5m2", "float8_e5m2", 45),
-        ):
-            codes = np.empty(N, getattr(ml_dtypes, name))
-            yield against(
-                f"ml_dtypes {name}",
-                fmt,
-                lambda c=codes: (np.copyto(c, x, casting="unsafe"), np.copyto(back, c, casting="unsafe")),
-                limit,
-            )
+def _there_and_back(x: Any, codes: Any, back: Any) -> None:
+    np.copyto(codes, x, casting="unsafe")
+    np.copyto(back, codes, casting="unsafe")
+
+
+def _ml_dtypes_rows(x: Any, back: Any) -> Iterator[Row]:
+    ml_dtypes = module("ml_dtypes")
+    for fmt, name, limit in _ML_DTYPES if ml_dtypes else ():
+        codes = np.empty(N, getattr(ml_dtypes, name))
+        yield _against(f"ml_dtypes {name}", fmt, x, lambda c=codes: _there_and_back(x, c, back), limit)
+
+
+def _torch_rows(x: Any, back: Any) -> Iterator[Row]:
+    torch = module("torch")
     if torch:
         torch.set_num_threads(1)
-        tx, tb = torch.from_numpy(x), torch.from_numpy(back)
-        for fmt, name, limit in (
-            ("f16", "float16", 1.4),
-            ("bf16", "bfloat16", 1.4),
-            ("e4m3fn", "float8_e4m3fn", 13),
-        ):
+        given, returned = torch.from_numpy(x), torch.from_numpy(back)
+        for fmt, name, limit in _TORCH:
             codes = torch.empty(N, dtype=getattr(torch, name))
-            yield against(
-                f"torch {name}, preallocated", fmt, lambda c=codes: (c.copy_(tx), tb.copy_(c)), limit
-            )
+            task = lambda c=codes: (c.copy_(given), returned.copy_(c))  # noqa: E731
+            yield _against(f"torch {name}, preallocated", fmt, x, task, limit)
+
+
+def _gfloat_rows(x: Any) -> Iterator[Row]:
+    gfloat = module("gfloat")
     if gfloat:
         from gfloat.formats import format_info_binary16
 
-        small = x[: N // 10].astype(np.float64)
-        yield against(
-            "gfloat round_ndarray",
-            "f16",
-            lambda: gfloat.round_ndarray(format_info_binary16, small),
-            180,
-            N // 10,
-        )
+        few = x[: N // 10]
+        wide = few.astype(np.float64)
+        task = lambda: gfloat.round_ndarray(format_info_binary16, wide)  # noqa: E731
+        yield _against("gfloat round_ndarray, n = 1e+06", "f16", few, task, 180)
 
 
 def thread_rows() -> Iterator[Row]:
@@ -257,8 +255,9 @@ def call_rows() -> Iterator[Row]:
 
 def process_rows() -> Iterator[Row]:
     """Whole processes: the import, and the first cast with a warm and a cold cache."""
-    plain = _process("import numpy")
-    yield Row("import numfmt", _process("import numfmt"), "import numpy", plain, 1.3)
+    modules = ("numpy", "numfmt")
+    t = best({m: lambda m=m: _process(f"import {m}", runs=1) for m in modules}, 15)
+    yield Row("import numfmt", t["numfmt"], "import numpy", t["numpy"], 1.3)
     first = "import time, numpy as np, numfmt; t = time.perf_counter(); numfmt.cast(np.ones(9, 'f4'), 'bf16'{}); print(time.perf_counter() - t)"
     drawn = ", rounding='sr', seed=1"
     _process(first.format(""), inside=True)

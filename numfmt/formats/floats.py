@@ -79,6 +79,8 @@ class Float(Format):
             return float("-inf") if sign else float("inf")
         return float("nan")
 
+    # Derived and cached; mypy would have the base class's plain attributes assigned (override).
+
     @cached_property
     def kind(self) -> Variant:
         return VARIANTS[self.variant]
