@@ -10,13 +10,24 @@ from typing import Any, NamedTuple, TypeVar
 from . import spec as specs
 from .errors import SpecError, suggestion
 from .format import Format
+from .scaled import ScaledFormat
 
 
 class Option(NamedTuple):
-    """One `key=value` of a family: the values allowed and the one taken when it is left out."""
+    """One `key=value` of a family: the values allowed, or a pattern of them with its description,
+    and the one taken when it is left out. A bare `key` turns on what is off by default."""
 
     choices: tuple[str, ...]
-    default: str
+    default: str | None = None
+    pattern: str = ""
+
+    def allows(self, value: str) -> bool:
+        return bool(re.fullmatch(self.pattern, value)) if self.pattern else value in self.choices
+
+
+def integer(default: str | None = None) -> Option:
+    """An option that takes any integer."""
+    return Option(("an integer",), default, r"[+-]?\d+")
 
 
 class Family(NamedTuple):
@@ -60,6 +71,27 @@ def family(pattern: str, options: dict[str, Option], examples: tuple[str, ...]) 
     return register
 
 
+class Scaling(NamedTuple):
+    """What makes a scaled format of an element format: its options, and `build(of, spec, **options)`
+    with None for each that is not given."""
+
+    options: dict[str, Option]
+    build: Callable[..., ScaledFormat]
+
+
+SCALINGS: list[Scaling] = []
+
+
+def scaling(options: dict[str, Option]) -> Callable[[Any], Any]:
+    """Register what builds scaled formats: it gets the options that a family does not know itself."""
+
+    def register(build: Any) -> Any:
+        SCALINGS.append(Scaling(options, build))
+        return build
+
+    return register
+
+
 LOWERINGS: dict[type[Format], Any] = {}
 
 
@@ -93,12 +125,12 @@ def examples() -> list[str]:
     return list(NAMES) + [e for f in FAMILIES for e in f.examples if e not in NAMES]
 
 
-def parse(spec: Any) -> Format:
+def parse(spec: Any) -> Format | ScaledFormat:
     """The format of a spec string, or of a NumPy, ml_dtypes or torch dtype.
 
     Parameters
     ----------
-    spec : str, Format, dtype or scalar type
+    spec : str, Format, ScaledFormat, dtype or scalar type
         `name` or `name[key=value,...]`; case and blanks do not matter.
 
     Raises
@@ -108,11 +140,17 @@ def parse(spec: Any) -> Format:
     >>> parse("fp16") == parse("e5m10") == parse(np.float16)
     True
     """
-    if isinstance(spec, Format):
+    if isinstance(spec, (Format, ScaledFormat)):
         return spec
-    if isinstance(spec, str):
-        return _parse_text(spec)
-    return _parse_text(_dtype_name(spec))
+    return _parse_text(spec if isinstance(spec, str) else _dtype_name(spec))
+
+
+def element(spec: Any) -> Format:
+    """`parse` where only an element format will do."""
+    form = parse(spec)
+    if isinstance(form, ScaledFormat):
+        raise TypeError(f"'{form}' is a scaled format; this takes an element format, such as '{form.of}'")
+    return form
 
 
 def _dtype_name(dtype: Any) -> str:
@@ -131,31 +169,45 @@ def _dtype_name(dtype: Any) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _parse_text(text: str) -> Format:
+def _parse_text(text: str) -> Format | ScaledFormat:
     spec = specs.read(text)
     canonical = ALIASES.get(spec.name, spec.name)
     spelling = NAMES.get(canonical, canonical)
     for fam in FAMILIES:
         match = fam.pattern.fullmatch(spelling)
         if match:
-            return fam.build(match, text, **_options(fam, spec))
+            return _built(fam, match, spec)
     raise _unknown(text, spec.name)
 
 
-def _options(fam: Family, spec: specs.Spec) -> dict[str, str]:
-    given = dict(spec.options)
-    if len(given) < len(spec.options):
+def _built(fam: Family, match: re.Match[str], spec: specs.Spec) -> Format | ScaledFormat:
+    names = [key for key, _ in spec.options]
+    if len(set(names)) < len(names):
         raise SpecError(f"{spec.text!r}: an option is given twice", spec.text)
-    for key, value in given.items():
-        if key not in fam.options:
-            raise SpecError(
-                f"{spec.text!r}: unknown option {key!r}.{suggestion(key, fam.options)} "
-                f"It takes: {', '.join(fam.options)}", spec.text,
-            )  # fmt: skip
-        choices = fam.options[key].choices
-        if value not in choices:
-            raise SpecError(f"{spec.text!r}: {key} is {' or '.join(choices)}, got {value!r}", spec.text)
-    return {key: given.get(key, option.default) for key, option in fam.options.items()}
+    scaling = next((s for s in SCALINGS if s.options.keys() & set(names) - fam.options.keys()), None)
+    known = fam.options | (scaling.options if scaling else {})
+    given = {key: _allowed(spec, key, value, known) for key, value in spec.options}
+    chosen = {key: given.get(key, option.default) for key, option in known.items()}
+    own = {key: chosen.pop(key) for key in fam.options}
+    missing = next((key for key, value in own.items() if value is None), None)
+    if missing:
+        raise SpecError(f"{spec.text!r}: {missing}= is needed, as in '{fam.examples[0]}'", spec.text)
+    form = fam.build(match, spec.text, **own)
+    return scaling.build(form, spec.text, **chosen) if scaling else form
+
+
+def _allowed(spec: specs.Spec, key: str, value: str, known: dict[str, Option]) -> str:
+    if key not in known:
+        takes = f"It takes: {', '.join(known)}" if known else "It takes none"
+        raise SpecError(f"{spec.text!r}: unknown option {key!r}.{suggestion(key, known)} {takes}", spec.text)
+    option = known[key]
+    if not value and option.default == "off":
+        return "on"
+    if not value:
+        raise SpecError(f"{spec.text!r}: {key!r} should be key=value", spec.text)
+    if not option.allows(value):
+        raise SpecError(f"{spec.text!r}: {key} is {' or '.join(option.choices)}, got {value!r}", spec.text)
+    return value
 
 
 def _unknown(text: str, plain: str) -> SpecError:

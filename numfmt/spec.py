@@ -59,7 +59,7 @@ def split_commas(text: str) -> list[str]:
     """Parts of a list, commas inside brackets apart."""
     parts, depth = [""], 0
     for char in text:
-        depth += (char == "[") - (char == "]")
+        depth += (char in "[<") - (char in "]>")
         if char == "," and not depth:
             parts.append("")
         else:
@@ -68,7 +68,8 @@ def split_commas(text: str) -> list[str]:
 
 
 def _option(text: str, part: str) -> tuple[str, str]:
+    """A pair; of a bare word, which may be a switch, the value is empty."""
     key, equals, value = part.partition("=")
-    if not (key and equals and value):
+    if not key or bool(equals) != bool(value):
         raise SpecError(f"{text!r}: {part!r} should be key=value", text)
     return key, value

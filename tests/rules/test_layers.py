@@ -16,7 +16,7 @@ PACKAGE = Path(numfmt.__file__).parent
 # A new module needs a place here. `kernels` stands beside L2: it imports nothing of ours.
 LAYERS = {
     "L0": "_version errors rounding overflow noise spec",
-    "L1": "format",
+    "L1": "format scaled",
     "L2": "reference cuts registry notation",
     "K": "kernels",
     "L3": "engine",
