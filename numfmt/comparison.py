@@ -7,21 +7,14 @@ on the layout, or on how the tensor is stored.
 
 from __future__ import annotations
 
-import csv
-import html
-import io
-import json
 import math
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from itertools import groupby
-from pathlib import Path
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -32,6 +25,7 @@ from .errors import RangeError
 from .format import Format, exponent
 from .registry import parse
 from .spec import split_commas
+from .table import Column, Table, counted, decibels, decimal, percent, short
 from .tensors import CHUNK, Tensor, tensors_of
 
 Array = np.ndarray[Any, Any]
@@ -78,9 +72,6 @@ class Row:
     subnormal: float
     exact: float
     nonfinite: float
-
-
-NAMES = tuple(field.name for field in fields(Row))
 
 
 def compare(
@@ -414,70 +405,25 @@ def _bar(name: str, total: int, progress: bool | None) -> Iterator[Callable[[int
         yield lambda done: bar.advance(task, done)
 
 
-class Column(NamedTuple):
-    """A column of the printed table: two lines of heading, field and how a number is written."""
-
-    over: str
-    heading: str
-    field: str
-    write: Callable[[Any], str]
-
-
-def _short(x: float) -> str:
-    """Two digits and no padding in the exponent: 3.9e-3."""
-    if not math.isfinite(x):
-        return "-" if math.isnan(x) else f"{x}"
-    if x == 0 or 0.01 <= abs(x) < 1000:
-        return f"{x:.2g}" if abs(x) < 100 else f"{x:.0f}"
-    digits, _, power = f"{x:.1e}".partition("e")
-    return f"{digits}e{int(power)}"
-
-
-def _decimal(x: float) -> str:
-    return f"{x:.2f}" if abs(x) < 1000 else _short(x).replace("nan", "-")
-
-
-def _percent(x: float) -> str:
-    """A share in %, at most five characters; never 0 or 100 for what is merely near."""
-    if math.isnan(x):
-        return "-"
-    p = 100 * x
-    if p in (0, 100):
-        return f"{p:.0f}"
-    return "<.01" if p < 0.01 else ">99.9" if p > 99.9 else f"{p:.2f}" if p < 10 else f"{p:.1f}"
-
-
 COLUMNS = (
     Column("", "format", "format", str),
     Column("", "bits", "bits_per_element", lambda bits: f"{bits:g}"),
-    Column("rel.", "max", "max_relative_error", _short),
-    Column("error", "mean", "mean_relative_error", _short),
-    Column("ulp", "max", "max_ulp_error", _decimal),
-    Column("error", "mean", "mean_ulp_error", _decimal),
-    Column("rms", "error", "rms_error", _short),
-    Column("SQNR", "dB", "sqnr_db", lambda x: "-" if math.isnan(x) else f"{x:.1f}"),
-    Column("over", "flow%", "overflow", _percent),
-    Column("under", "flow%", "underflow", _percent),
-    Column("sub", "norm%", "subnormal", _percent),
-    Column("exact", "%", "exact", _percent),
-    Column("not", "fin.%", "nonfinite", _percent),
+    Column("rel.", "max", "max_relative_error", short),
+    Column("error", "mean", "mean_relative_error", short),
+    Column("ulp", "max", "max_ulp_error", decimal),
+    Column("error", "mean", "mean_ulp_error", decimal),
+    Column("rms", "error", "rms_error", short),
+    Column("SQNR", "dB", "sqnr_db", decibels),
+    Column("over", "flow%", "overflow", percent),
+    Column("under", "flow%", "underflow", percent),
+    Column("sub", "norm%", "subnormal", percent),
+    Column("exact", "%", "exact", percent),
+    Column("not", "fin.%", "nonfinite", percent),
 )
 
 
-def aligned(lines: Sequence[Sequence[str]], left: int = 1) -> list[str]:
-    """Lines of cells as text: the first `left` columns to the left, the others to the right."""
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        " ".join(
-            cell.ljust(width) if i < left else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in lines
-    ]
-
-
 @dataclass(frozen=True, repr=False)
-class Comparison(Sequence[Row]):
+class Comparison(Table[Row]):
     """The rows of `compare`, in the order of tensors and formats.
 
     >>> table = compare([1.0, 2.5], "bf16,e2m1fn")
@@ -485,83 +431,19 @@ class Comparison(Sequence[Row]):
     (2, 'e2m1fn')
     """
 
-    rows: tuple[Row, ...]
+    kind = Row
+    by = "tensor"
+    nothing = "no tensors"
 
-    @overload
-    def __getitem__(self, index: int) -> Row: ...
-    @overload
-    def __getitem__(self, index: slice) -> Comparison: ...
-    def __getitem__(self, index: int | slice) -> Row | Comparison:
-        return Comparison(self.rows[index]) if isinstance(index, slice) else self.rows[index]
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """One dict a row, with the fields of `Row`."""
-        return [asdict(row) for row in self.rows]
-
-    def _columns(self) -> tuple[Column, ...]:
+    def columns(self) -> Sequence[Column]:
         """All but the last where every element is finite."""
         return COLUMNS if any(row.nonfinite > 0 for row in self.rows) else COLUMNS[:-1]
 
-    def __str__(self) -> str:
-        if not self.rows:
-            return "no tensors"
-        columns = self._columns()
-        head = [[c.over for c in columns], [c.heading for c in columns]]
-        lines = aligned(head + [[c.write(getattr(row, c.field)) for c in columns] for row in self.rows])
-        text, body = lines[:2], iter(lines[2:])
-        for (name, count), rows in groupby(self.rows, lambda row: (row.tensor, row.count)):
-            text += ["", f"{name}{': ' * bool(name)}{count} element{'s' * (count != 1)}"]
-            text += [next(body) for _ in rows]
-        return "\n".join(text)
+    def group(self, row: Row) -> tuple[str, int]:
+        return row.tensor, row.count
 
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        columns = self._columns()
-        head = "".join(f"<th>{html.escape(f'{c.over} {c.heading}'.strip())}</th>" for c in columns)
-        body = "".join(
-            f"<tr><td>{html.escape(row.tensor)}</td>"
-            + "".join(f"<td>{html.escape(c.write(getattr(row, c.field)))}</td>" for c in columns)
-            + "</tr>"
-            for row in self.rows
-        )
-        return f"<table><thead><tr><th>tensor</th>{head}</tr></thead><tbody>{body}</tbody></table>"
-
-    def to_csv(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Every field with all its digits, as CSV; written to `path` too if that is given."""
-        stream = io.StringIO()
-        writer = csv.DictWriter(stream, NAMES, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.to_dicts())
-        return _delivered(stream.getvalue(), path)
-
-    def to_json(self, path: str | os.PathLike[str] | None = None) -> str:
-        """A list of objects; JSON has no NaN and no infinity: null and "inf" stand for them."""
-        plain = [{key: _plain(value) for key, value in row.items()} for row in self.to_dicts()]
-        return _delivered(json.dumps(plain, indent=2, allow_nan=False) + "\n", path)
-
-    def to_pandas(self) -> Any:
-        """A pandas DataFrame with the fields of `Row`."""
-        try:
-            import pandas
-        except ImportError:
-            raise ImportError("to_pandas needs pandas: pip install pandas; to_csv needs nothing") from None
-        return pandas.DataFrame(self.to_dicts(), columns=list(NAMES))
-
-
-def _plain(value: Any) -> Any:
-    if not isinstance(value, float) or math.isfinite(value):
-        return value
-    return None if math.isnan(value) else str(value)
-
-
-def _delivered(text: str, path: str | os.PathLike[str] | None) -> str:
-    if path is not None:
-        Path(path).write_text(text, encoding="utf-8")
-    return text
+    def title(self, row: Row) -> str:
+        return counted(row.tensor, row.count)
 
 
 __all__ = ["Comparison", "Row", "compare"]

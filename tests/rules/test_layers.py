@@ -15,14 +15,14 @@ PACKAGE = Path(numfmt.__file__).parent
 
 # A new module needs a place here. `kernels` stands beside L2: it imports nothing of ours.
 LAYERS = {
-    "L0": "_version errors rounding overflow noise spec",
+    "L0": "_version errors rounding noise spec table",
     "L1": "format scaled",
-    "L2": "reference cuts registry notation",
+    "L2": "overflow reference cuts registry notation",
     "K": "kernels",
     "L3": "engine",
-    "L4": "formats blocks",
+    "L4": "formats blocks calibration",
     "L5": "casting limits explanation packing picture",
-    "L6": "tensors comparison arithmetic gemm gemmlowp calibration metrics vectors",
+    "L6": "tensors comparison arithmetic gemm gemmlowp metrics vectors",
     "L7": "plotting testing interop",
     "L8": "cli __main__",
     "top": "__init__",
@@ -50,7 +50,7 @@ GUESTS = {
     "typer": (("cli",), True),
     "click": (("cli",), True),
     "rich": (("cli", "comparison", "testing", "explanation", "limits"), False),
-    "pandas": (("comparison", "interop"), False),
+    "pandas": (("table", "interop"), False),
     "safetensors": (("tensors", "interop"), False),
     "ml_dtypes": (("testing", "interop", "tensors"), False),
 }
