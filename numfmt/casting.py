@@ -328,7 +328,7 @@ def _convert_exact(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
     word = int(draws.take(0, 1)[0]) if draws else 0
     code = reference.encode(value, job.fmt, job.policy, word)
     if job.codes:
-        result: Any = _code_dtype(job.fmt, dtype, out).type(code)
+        result: Any = _code_dtype(job.fmt, dtype, out).type(job.fmt.outward(code))
     elif (wanted := _result_dtype(job.fmt, None, dtype, out)).kind == "O":
         return job.fmt.value(code)
     else:
@@ -383,7 +383,12 @@ def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any
         return _wanted(fmt, dtype)
     if given is not None and given.kind == "f" and given.itemsize in _FLOATS and _holds(fmt, given):
         return np.dtype(given.newbyteorder("="))
-    return _F4 if _holds(fmt, _F4) else np.dtype(np.float64)
+    if not _holds(fmt, _F8):
+        raise ValueError(
+            f"float64 does not hold every value of '{fmt}'; dtype=object gives exact Fractions, "
+            "encode gives codes"
+        )
+    return _F4 if _holds(fmt, _F4) else _F8
 
 
 def _wanted(fmt: Format, dtype: Any) -> np.dtype[Any]:
@@ -404,10 +409,10 @@ def _wanted(fmt: Format, dtype: Any) -> np.dtype[Any]:
 
 
 def _code_dtype(fmt: Format, dtype: Any, out: Any) -> np.dtype[Any]:
-    own = np.dtype(f"u{fmt.code_bits // 8}")
+    own = np.dtype(f"{'i' if fmt.signed_codes else 'u'}{fmt.code_bits // 8}")
     asked = dtype if dtype is not None else getattr(out, "dtype", own)
     wanted = np.dtype(asked)
-    if wanted.kind != "u" or wanted.itemsize < own.itemsize:
+    if wanted.kind != own.kind or wanted.itemsize < own.itemsize:
         raise TypeError(f"codes of '{fmt}' are {own}, got dtype {wanted}")
     return wanted
 
@@ -430,7 +435,7 @@ def _check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
 
 def _fractions(source: Input, job: Plan, draws: Noise | None) -> Array:
     coder = plan(job.fmt, job.policy, True, job.asked)
-    codes = np.empty(source.array.shape, f"u{job.fmt.code_bits // 8}")
+    codes = np.empty(source.array.shape, _code_dtype(job.fmt, None, None))
     execute(source, coder, codes, draws)
     return _exact_values(codes, job.fmt)
 
@@ -470,21 +475,26 @@ def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array
     return result
 
 
+def _code_range(fmt: Format) -> tuple[int, int]:
+    """The codes that decode takes: two's complement as signed numbers or as their residues."""
+    return -(1 << (fmt.bits - 1)) if fmt.signed_codes else 0, (1 << fmt.bits) - 1
+
+
 def _check_codes(codes: Array, fmt: Format) -> None:
-    top = (1 << fmt.bits) - 1
-    if not codes.size or (codes.dtype.kind == "u" and np.iinfo(codes.dtype).max <= top):
+    low, top = _code_range(fmt)
+    if not codes.size or low <= np.iinfo(codes.dtype).min and np.iinfo(codes.dtype).max <= top:
         return
     largest, least = int(codes.max()), int(codes.min())
-    if largest > top or least < 0:
+    if largest > top or least < low:
         raise _no_such_code(fmt, codes, largest if largest > top else least)
 
 
 def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
-    top = (1 << fmt.bits) - 1
-    bad = [c > top or c < 0 for c in codes.reshape(-1)]
+    low, top = _code_range(fmt)
+    bad = [c > top or c < low for c in codes.reshape(-1)]
     first = tuple(int(i) for i in np.unravel_index(bad.index(True), codes.shape)) if codes.ndim else ()
     return RangeError(
-        f"decode from '{fmt}': codes are 0 to {top}, got {code}"
+        f"decode from '{fmt}': codes are {low} to {top}, got {code}"
         + (f"; {sum(bad)} of {codes.size}, first at {first[0] if len(first) == 1 else first}" if first else ""),
         sum(bad), codes.size, first,
     )  # fmt: skip

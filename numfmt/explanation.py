@@ -22,6 +22,7 @@ _RULES = {
     "saturates": "past the last value: saturates",
     "overflows": "past the last value: overflows",
     "rejected": "the format holds no such value",
+    "wraps": "past the last value: wraps around",
     "least value": "below the least value of a format without zero",
 }
 

@@ -24,6 +24,8 @@ class Format(ABC):
     ties_away = False  # nearest_even sends every tie away from zero (no even significands)
     rejects_negatives = False  # x < 0 is not rounded: it gives the special
     edge_is_odd = (True, True)  # does to_odd stay at the last value? (above, below)
+    uniform = False  # the values are rank * step: a grid that goes on, so that overflow can wrap
+    signed_codes = False  # codes are two's complement: `encode` gives them as signed integers
 
     @abstractmethod
     def value(self, code: int) -> Value:
@@ -78,6 +80,10 @@ class Format(ABC):
     def edge(self, negative: bool = False) -> int:
         """The code of the last value on that side."""
         return self.code_at(self.span[0 if negative else 1])
+
+    def outward(self, code: int) -> int:
+        """A code as `encode` gives it: in two's complement the upper half is negative."""
+        return code - (1 << self.bits) if self.signed_codes and code >> (self.bits - 1) else code
 
     def is_odd(self, code: int) -> bool:
         return bool(code & 1)

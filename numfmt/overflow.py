@@ -2,21 +2,117 @@
 
 from __future__ import annotations
 
+import re
+
 from .errors import SpecError, choose
+from .format import Format
 from .rounding import Rounding
 
 POLICIES = ("ieee", "saturate", "saturate_finite", "infinity", "nan", "raise")
-FIXED_POINT_POLICIES = ("wrap", "saturate_zero", "saturate_symmetric", "wrap_sign_magnitude")
+FIXED_POINT_POLICIES = ("wrap", "wrap_sign_magnitude", "saturate_zero", "saturate_symmetric")
+# SystemC (IEEE 1666-2011) and HLS
+ALIASES = {
+    f"{prefix}_{short}": name
+    for prefix in ("sc", "ap")
+    for short, name in (
+        ("sat", "saturate"),
+        ("sat_zero", "saturate_zero"),
+        ("sat_sym", "saturate_symmetric"),
+        ("wrap", "wrap"),
+        ("wrap_sm", "wrap_sign_magnitude"),
+    )
+}
+_COUNTED = re.compile(r"(?P<name>\w+)(?:\[(?P<count>\d{1,3})(?P<variant>,ap)?\])?")
 
 
-def overflow_policy(name: object, default: str) -> str:
-    """The policy of a name in any case; `None` is the format's own."""
+def overflow_policy(name: object, fmt: Format) -> str:
+    """The policy of a name or alias in any case; `None` is the format's own.
+
+    `wrap[n]` and `wrap_sign_magnitude[n]` have n saturated bits, `wrap[n,ap]` is HLS's variant.
+    """
     if name is None:
-        return default
-    key = name.strip().lower() if isinstance(name, str) else name
-    if isinstance(key, str) and key.split("[")[0] in FIXED_POINT_POLICIES:
-        raise SpecError(f"overflow {key!r} is for fixed-point formats, not for floats", key)
-    return choose("overflow policy", key, POLICIES)
+        return fmt.default_overflow
+    key = "".join(name.lower().split()) if isinstance(name, str) else name
+    match = _COUNTED.fullmatch(key) if isinstance(key, str) else None
+    plain = ALIASES.get(match["name"], match["name"]) if match else key
+    if match is None or plain not in FIXED_POINT_POLICIES:
+        known = (*POLICIES, *FIXED_POINT_POLICIES) if fmt.uniform else POLICIES
+        return choose("overflow policy", ALIASES.get(str(key), key), known)
+    _check_fixed(str(key), plain, fmt, match)
+    count = int(match["count"] or 0)
+    return f"{plain}[{count}{match['variant'] or ''}]" if count else plain
+
+
+def _check_fixed(key: str, plain: str, fmt: Format, match: re.Match[str]) -> None:
+    def refuse(why: str) -> SpecError:
+        return SpecError(f"overflow {key!r} {why}", key)
+
+    if not fmt.uniform:
+        raise refuse(f"is for fixed-point formats; '{fmt}' is none")
+    if match["count"] and not plain.startswith("wrap"):
+        raise refuse("takes no number of bits; wrap[n] and wrap_sign_magnitude[n] do")
+    if match["variant"] and plain != "wrap":
+        raise refuse("has no variant; wrap[n,ap] is HLS's")
+    if plain.startswith("wrap") and fmt.span[1] - fmt.span[0] + 1 < 1 << fmt.bits:
+        raise refuse(f"needs every code; '{fmt}' leaves one out")
+    if plain == "wrap_sign_magnitude" and not fmt.signed:
+        raise refuse(f"is defined for signed formats; '{fmt}' is unsigned")
+
+
+def wraps(policy: str) -> bool:
+    """Whether far values come round again, so that infinity has no place."""
+    return policy.startswith("wrap")
+
+
+def saturated_bits(policy: str) -> tuple[int, bool]:
+    """n of `wrap[n]` or `wrap_sign_magnitude[n]`, and whether HLS's variant is meant."""
+    match = _COUNTED.fullmatch(policy)
+    assert match is not None
+    return int(match["count"] or 0), bool(match["variant"])
+
+
+def folded(k: int, fmt: Format, policy: str) -> int:
+    """The code for an integer k outside the span of a fixed-point format.
+
+    SystemC, IEEE 1666-2011 clause 7.10.9; the recipes work on the two's complement of k.
+    """
+    low, high = fmt.span
+    if policy == "saturate_zero":
+        return 0
+    if policy == "saturate_symmetric":
+        return fmt.code_at(high if k > 0 else max(low, -high))
+    if not wraps(policy):
+        return fmt.code_at(high if k > 0 else low)
+    count, hls = saturated_bits(policy)
+    count = min(count, fmt.bits)
+    if policy.startswith("wrap_sign_magnitude"):
+        return _wrapped_magnitude(k, fmt.bits, count)
+    return _wrapped(k, fmt.bits, count, fmt.signed, hls)
+
+
+def _wrapped(k: int, bits: int, count: int, signed: bool, hls: bool) -> int:
+    """The low bits of k, of which the top `count` tell the side of the overflow."""
+    kept = k & ((1 << (bits - count)) - 1)
+    ones = ((1 << count) - 1) << (bits - count)
+    if not count:
+        return kept
+    if not signed:
+        return kept | (ones if k > 0 or hls else 0)
+    sign = 1 << (bits - 1)
+    return kept | (sign if k < 0 else ones ^ sign)
+
+
+def _wrapped_magnitude(k: int, bits: int, count: int) -> int:
+    """Sign-magnitude wrapping: the low bits of k, inverted on every other turn."""
+    mask, negative = (1 << bits) - 1, k < 0
+    if count == 0:
+        turn = (k >> bits ^ k >> (bits - 1)) & 1
+    elif count == 1:
+        turn = (k >> (bits - 1) & 1) ^ negative
+    else:
+        turn = (k >> (bits - count) & 1) ^ (not negative)
+    low = (k ^ -turn) & mask
+    return low if count < 2 else _wrapped(low if not negative else low - (1 << bits), bits, count, True, False)
 
 
 def delivers_edge(

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from .errors import RangeError, SpecError
 from .format import Format, Value, floor_rank
-from .overflow import delivers_edge, overflow_policy
+from .overflow import delivers_edge, folded, overflow_policy, wraps
 from .rounding import NEAREST_AWAY, Rounding, rounding_mode
 
 WORD_BITS = 32  # of one noise word
@@ -30,6 +30,10 @@ class Policy(NamedTuple):
     overflow: str
     nan_code: int | None
     random_bits: int = WORD_BITS
+
+    @property
+    def wraps(self) -> bool:
+        return wraps(self.overflow)
 
 
 class Step(NamedTuple):
@@ -48,7 +52,7 @@ def policy(
 ) -> Policy:  # fmt: skip
     """Resolve the keywords of `cast` for a format; errors name what the format lacks."""
     mode = rounding_mode(rounding)
-    name = overflow_policy(overflow, fmt.default_overflow)
+    name = overflow_policy(overflow, fmt)
     lacking = {"infinity": fmt.infinity, "nan": fmt.nan}.get(name)
     if lacking is not None and lacking() is None:
         raise SpecError(f"overflow={name!r}: {fmt} has no {name}; it can saturate or raise", name)
@@ -155,6 +159,8 @@ def decide(x: Value, fmt: Format, policy: Policy, noise: int = 0) -> Step:
     if x == 0:
         return _zero(fmt, policy, negative)
     value = Fraction(x)
+    if fmt.uniform:
+        return _on_grid(value, fmt, policy, noise)
     if value < fmt.min and not fmt.signed:
         return _beneath(value, fmt, policy, noise)
     if not fmt.min <= value <= fmt.max:
@@ -168,8 +174,10 @@ def decide(x: Value, fmt: Format, policy: Policy, noise: int = 0) -> Step:
 def _special(x: float, fmt: Format, policy: Policy) -> Step:
     negative = math.copysign(1, x) < 0
     if math.isinf(x):
-        if policy.overflow == "raise" and fmt.infinity(negative) is None:
+        if fmt.infinity(negative) is None and (policy.overflow == "raise" or policy.wraps):
             raise RangeError(f"{fmt} has no {x}", 1, 1)
+        if fmt.uniform:
+            return _folded(fmt.span[not negative] + (-1 if negative else 1), fmt, policy)
         return _overflow(fmt, policy, negative, finite=False)
     if policy.nan_code == -1:
         raise RangeError(f"{fmt} has no NaN; nan= says what NaN becomes", 1, 1)
@@ -222,6 +230,38 @@ def _beyond(x: Fraction, fmt: Format, policy: Policy, noise: int) -> Step:
     if grows:
         return _overflow(fmt, policy, negative)._replace(lower=edge, split=-split if negative else split)
     return Step(edge, rule, edge, None, -split if negative else split)
+
+
+def _on_grid(x: Fraction, fmt: Format, policy: Policy, noise: int) -> Step:
+    """x on a grid that goes on without end: rounded first, then brought into range."""
+    assert fmt.step is not None
+    negative, floor = x < 0, math.floor(x / fmt.step)
+    near, far = (floor + 1, floor) if negative else (floor, floor + 1)
+    split = (floor + Fraction(1, 2)) * fmt.step
+    rule, grows = "exact", x == far * fmt.step
+    if x not in (near * fmt.step, far * fmt.step):
+        rule, grows = _rule(
+            abs(x), abs(near) * fmt.step, abs(far) * fmt.step, abs(split), bool(near & 1), negative,
+            fmt, policy, noise,
+        )  # fmt: skip
+    chosen = far if grows else near
+    low, high = fmt.span
+    if policy.overflow == "saturate_symmetric":
+        low = max(low, -high)
+    if not low <= chosen <= high:
+        step = _folded(chosen, fmt, policy)
+    else:
+        step = Step(fmt.code_at(chosen), rule)
+    if rule == "exact":
+        return step
+    lower, upper = (fmt.code_at(k) if low <= k <= high else None for k in (near, far))
+    return step._replace(lower=lower, upper=upper, split=split)
+
+
+def _folded(k: int, fmt: Format, policy: Policy) -> Step:
+    if policy.overflow == "raise":
+        raise RangeError(f"outside the range of {fmt}, {float(fmt.min):g} to {float(fmt.max):g}", 1, 1)
+    return Step(folded(k, fmt, policy.overflow), "wraps" if policy.wraps else "saturates")
 
 
 def _between(x: Fraction, rank: int, fmt: Format, policy: Policy, noise: int) -> Step:

@@ -92,6 +92,22 @@ def scaling(options: dict[str, Option]) -> Callable[[Any], Any]:
     return register
 
 
+class Lowered(NamedTuple):
+    """The kind of loop that rounds, its parameters, and the least magnitude word that the policy
+    may refuse."""
+
+    kind: str
+    parameters: Any
+    guard: int
+
+
+class Reading(NamedTuple):
+    """The loop that reads codes, and its parameters."""
+
+    loop: str
+    parameters: Any
+
+
 LOWERINGS: dict[type[Format], Any] = {}
 
 

@@ -1,4 +1,4 @@
-"""The numpy engine: the formulas of `kernels.floats` on whole blocks of an array.
+"""The numpy engine: the formulas of `kernels.floats` and `kernels.fixed` on whole blocks of an array.
 
 Same names and arguments as the compiled loops.
 """
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import floats
+from ..kernels import fixed, floats
 from ..kernels.floats import decoding, rounding
-from ..kernels.words import and_, load, load_word, or_, real, shl, sub
+from ..kernels.words import and_, count_real, load, load_word, or_, real, shl, significand, sub, xor
 from ..noise import BLOCK, words
 
 SIZE = 65536  # elements whose words and temporaries stay in the second-level cache
@@ -126,6 +126,64 @@ def code_directed(x: Any, out: Any, p: Any) -> Any:
 
 def code_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     return _round(floats.code_of_stochastic, x, out, p, noise)
+
+
+def _add(formula: Any, x: Any, out: Any, p: Any) -> Any:
+    q = fixed.adding(p)
+    peak = p.dtype.type(0)
+    with np.errstate(all="ignore"):
+        for part in _blocks(x.size):
+            b = _loaded(x[part], p)
+            peak = max(peak, and_(b, q.magnitude).max())
+            y = formula(b, q)
+            out[part] = real(y) if out.dtype.kind == "f" else y
+    return peak
+
+
+def value_fixed_even(x: Any, out: Any, p: Any) -> Any:
+    return _add(fixed.value_of_sum, x, out, p)
+
+
+def code_fixed_even(x: Any, out: Any, p: Any) -> Any:
+    return _add(fixed.code_of_sum, x, out, p)
+
+
+def _count(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    """Integers in every mode and overflow; as values, times the step."""
+    q = fixed.grid(p)
+    peak = q.zero
+    with np.errstate(all="ignore"):
+        for part in _blocks(x.size):
+            parts = significand(x[part], q.zero)
+            peak = max(peak, parts[0].max())
+            if noise is None:
+                k = fixed.integer_of(parts, q)
+            else:
+                drawn = or_(shl(noise[part].astype(p.dtype), fixed.NOISE_BITS), q.half_draw)
+                k = fixed.integer_drawn(parts, drawn, q)
+            out[part] = count_real(k) * real(q.step) if out.dtype.kind == "f" else k
+    return peak
+
+
+def value_fixed(x: Any, out: Any, p: Any) -> Any:
+    return _count(x, None, out, p)
+
+
+def value_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    return _count(x, noise, out, p)
+
+
+code_fixed, code_fixed_stochastic = value_fixed, value_fixed_stochastic
+
+
+def decode_fixed(codes: Any, out: Any, p: Any) -> Any:
+    q = fixed.counting(p)
+    peak = p.dtype.type(0)
+    for part in _blocks(codes.size):
+        c = and_(load_word(codes[part], q.mask), q.mask)
+        out[part] = count_real(sub(xor(c, q.sign), q.sign)) * real(q.step)
+        peak = max(peak, c.max())
+    return peak
 
 
 def decode_codes(codes: Any, out: Any, p: Any) -> Any:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 from ..cuts import WIDEST
 from ..errors import choose
 from ..format import Format
-from ..kernels.parameters import RoundingParameters
 from ..reference import Policy
 from ..registry import LOWERINGS
 from . import arrays, jit
@@ -28,7 +27,7 @@ class Loop(NamedTuple):
     cost: float  # ns an element, roughly: to decide whether threads pay
 
 
-_COST = {"directed": 0.4, "stochastic": 0.5}  # and 0.2 for the nearest_even loops
+_COST = {"directed": 0.4, "stochastic": 0.5, "fixed": 0.8, "fixed_stochastic": 0.9}  # and 0.2 for the nearest_even loops
 _IN_PLACE = ("even", "even_own", "even_adder")  # kinds that one loop over one array serves
 
 
@@ -55,7 +54,7 @@ class Plan:
     @cached_property
     def guarded(self) -> bool:
         """Whether some values are refused."""
-        return self.policy.nan_code == -1 or self.policy.overflow == "raise"
+        return self.policy.nan_code == -1 or self.policy.overflow == "raise" or self.policy.wraps
 
     def loop(self, width: int) -> Loop | None:
         """The loop of this width, None where none is exact."""
@@ -70,29 +69,28 @@ class Plan:
         lowered = lowering.rounding(self.fmt, self.policy, width, self.codes)
         return None if lowered is None else self._bind(*lowered)
 
-    def _bind(self, kind: str, parameters: Any) -> Loop:
+    @cached_property
+    def exact_integers(self) -> bool:
+        """Whether the loops take 64-bit integers as they are."""
+        lowering = LOWERINGS.get(type(self.fmt))
+        return lowering is not None and lowering.exact_integers
+
+    def _bind(self, kind: str, p: Any, guard: int) -> Loop:
         prefix = "code" if self.codes else "value"
         loop = getattr(self.module, f"{prefix}_{kind}")
-        guard, p, cost = int(self._guard(parameters)), parameters, _COST.get(kind, 0.2)
-        if kind == "stochastic":
+        cost = _COST.get(kind, 0.2)
+        if self.policy.rounding.stochastic:
             return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p), None, cost)
         in_place = self.module.value_even_in_place
         serves = kind in _IN_PLACE and not self.codes
         once = (lambda x: in_place(x, p) >= guard) if serves else None
         return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p), once, cost)
 
-    def _guard(self, p: Any) -> Any:
-        """The least magnitude word that needs a closer look."""
-        q = RoundingParameters(*p)
-        if self.policy.overflow == "raise":
-            return q.max_pos + q.one if self.fmt.signed else q.zero
-        return q.inf + q.one if self.guarded else ~q.zero
-
     @cached_property
     def searchable(self) -> bool:
         """Whether cut points serve where no loop does."""
-        deterministic = not self.policy.rounding.stochastic
-        return deterministic and self.fmt.bits <= WIDEST and self.asked != "reference"
+        steady = not (self.policy.rounding.stochastic or self.policy.wraps)
+        return steady and self.fmt.bits <= WIDEST and self.asked != "reference"
 
 
 @lru_cache(maxsize=512)
@@ -106,13 +104,19 @@ class DecodingPlan:
     def __init__(self, fmt: Format) -> None:
         self.fmt = fmt
         self.module: ModuleType = jit.loops() or arrays
-        self._parameters: dict[int, Any] = {}
+        self._loops: dict[int, Any] = {}
 
-    def parameters(self, width: int) -> Any:
-        if width not in self._parameters:
+    def loop(self, width: int) -> Any:
+        """`run(codes, out)` of this width, None where none is exact."""
+        if width not in self._loops:
             lowering = LOWERINGS.get(type(self.fmt))
-            self._parameters[width] = lowering and lowering.decoding(self.fmt, width)
-        return self._parameters[width]
+            reading = lowering and lowering.decoding(self.fmt, width)
+            self._loops[width] = reading and partial(_read, getattr(self.module, reading.loop), reading.parameters)
+        return self._loops[width]
+
+
+def _read(loop: Any, parameters: Any, codes: Any, out: Any) -> int:
+    return int(loop(codes, out, parameters))
 
 
 @lru_cache(maxsize=256)

@@ -66,8 +66,10 @@ def execute(source: Input, job: Plan, out: Array, noise: Noise | None) -> None:
         return
     same = _same_place(source.array, out)
     shared = same or np.may_share_memory(source.array, out)
-    exact = _odd_is_exact(inputs.dtype_of(source), job)
-    loop = _loop(source, job, out) if exact else None
+    dtype = inputs.dtype_of(source)
+    exact = _odd_is_exact(dtype, job)
+    whole = job.exact_integers and dtype.kind in "iu"
+    loop = _loop(source, job, out) if exact or whole else None
     searchable = exact and job.searchable
     if job.guarded and (shared or not (loop or searchable)):
         refuse(source, job, noise)
@@ -99,6 +101,8 @@ def _odd_is_exact(dtype: np.dtype[Any], job: Plan) -> bool:
     """Whether the format cannot tell an input from the same rounded to odd in float64: a tie, and
     every bit that a draw looks at, lies above the odd bit."""
     kept = inputs.odd_bits(dtype)
+    if kept is not None and job.policy.wraps:
+        return False  # which looks at every bit
     drawn = 32 if job.policy.rounding.stochastic else 0
     return kept is None or job.fmt.boundary_bits + drawn <= kept
 
@@ -261,7 +265,7 @@ def _exactly(x: Array, noise: Array | None, job: Plan, out: Array) -> bool:
     items = list(x) if x.dtype.itemsize > 8 else x.tolist()
     codes = reference.encode_all(items, job.fmt, job.policy, draws)
     if job.codes:
-        out[...] = np.array(codes, dtype=out.dtype)
+        out[...] = np.array([job.fmt.outward(c) for c in codes], dtype=out.dtype)
     else:
         negative = [is_negative(reference.exact(v)) for v in items]
         nans = [isinstance(v, float) and math.isnan(v) for v in items]
@@ -287,7 +291,7 @@ def _table(fmt: Format) -> Array:
 
 def _deliver(codes: Array, x: Array, job: Plan, out: Array) -> None:
     if job.codes:
-        out[...] = codes
+        out[...] = codes - ((codes >> (job.fmt.bits - 1)) << job.fmt.bits) if job.fmt.signed_codes else codes
         return
     values = _table(job.fmt)[codes]
     nan = np.isnan(values)
@@ -329,6 +333,8 @@ def number_chunks(source: Input) -> Iterator[Array]:
 def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
     fmt, policy = job.fmt, job.policy
     bad = np.isnan(x) if policy.nan_code == -1 else np.zeros(x.shape, bool)
+    if policy.wraps:
+        bad |= np.isinf(x)
     if policy.overflow != "raise":
         return bad
     with np.errstate(all="ignore"):
@@ -344,7 +350,7 @@ def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
 def _far_out(wide: Array, fmt: Format) -> Array:
     """A whole step and more past the last value: refused in every mode."""
     step = fmt.step or 0
-    below = fmt.min - step if fmt.signed else -fmt.max
+    below = fmt.min - step if fmt.signed or fmt.uniform else -fmt.max
     far: Array = (wide > _nearest(fmt.max + step)) | (wide < _nearest(below))
     return far
 
@@ -380,16 +386,15 @@ def _raise(job: Plan, count: int, x: Array, first: int, example: float) -> None:
 def decode_into(codes: Array, job: DecodingPlan, out: Array) -> int:
     """Values of contiguous codes into a contiguous float32 or float64 array; the largest code."""
     width = 32 if out.dtype.itemsize == 4 and codes.dtype.itemsize <= 4 else 64
-    for w in (width, 64):
-        parameters = job.parameters(w)
-        if parameters is not None:
-            return int(job.module.decode_codes(inputs.writeable_alias(codes), out, parameters))
+    loop = job.loop(width) or job.loop(64)
+    if loop is not None:
+        return int(loop(inputs.writeable_alias(codes), out))
     return _decode_exactly(codes, job.fmt, out)
 
 
 def _decode_exactly(codes: Array, fmt: Format, out: Array) -> int:
     top = (1 << fmt.bits) - 1
-    out[...] = [_decoded(min(int(c) % (1 << 64), top), fmt) for c in codes]
+    out[...] = [_decoded(int(c) & top, fmt) for c in codes]
     return max(int(c) % (1 << 64) for c in codes)
 
 

@@ -12,7 +12,7 @@ from ..format import Format
 from ..kernels.parameters import DecodingParameters, RoundingParameters, pack
 from ..overflow import delivers_edge
 from ..reference import Policy
-from ..registry import lowering
+from ..registry import Lowered, Reading, lowering
 from ..rounding import NEAREST_AWAY
 from .floats import Float
 
@@ -206,11 +206,11 @@ def _float_of(word: int, width: int) -> float:
 class FloatLowering:
     """How the engines reach the float loops."""
 
-    loops = "floats"
+    exact_integers = False  # 64-bit integers are rounded to odd in the load
 
     @staticmethod
-    def rounding(fmt: Format, policy: Policy, width: int, codes: bool) -> tuple[str, Any] | None:
-        """(kind of rounding, parameters), or None where no loop of this width is exact."""
+    def rounding(fmt: Format, policy: Policy, width: int, codes: bool) -> Lowered | None:
+        """The loop, or None where none of this width is exact."""
         assert isinstance(fmt, Float)
         if not fits(fmt, width) or not _draws_fit(policy, width):
             return None
@@ -228,10 +228,10 @@ class FloatLowering:
             kind = _even_kind(lowered, codes)
         else:
             kind = "directed"
-        return kind, pack(q, width)
+        return Lowered(kind, pack(q, width), _guard(fmt, policy, q))
 
     @staticmethod
-    def decoding(fmt: Format, width: int) -> Any | None:
+    def decoding(fmt: Format, width: int) -> Reading | None:
         assert isinstance(fmt, Float)
         if not fits(fmt, width):
             return None
@@ -248,7 +248,14 @@ class FloatLowering:
             inf=bits_of(math.inf, width), nan=at.quiet_nan,
             nan_code=fmt._sign_nan if fmt._sign_nan is not None else (1 << width) - 1,
         )  # fmt: skip
-        return pack(q, width)
+        return Reading("decode_codes", pack(q, width))
+
+
+def _guard(fmt: Float, policy: Policy, q: RoundingParameters) -> int:
+    """The least magnitude word that the policy may refuse."""
+    if policy.overflow == "raise":
+        return int(q.max_pos) + 1 if fmt.signed else 0
+    return int(q.inf) + 1 if policy.nan_code == -1 else (1 << q.width) - 1
 
 
 def _draws_fit(policy: Policy, width: int) -> bool:

@@ -13,8 +13,14 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import floats, philox, words
-from .parameters import DecodingParameters, RoundingParameters
+from . import affine, fixed, floats, philox, words
+from .parameters import (
+    AdderParameters,
+    DecodingParameters,
+    GridParameters,
+    IntegerParameters,
+    RoundingParameters,
+)
 
 _FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
 _BITCAST = _FLOAT | {real: word for word, real in _FLOAT.items()}
@@ -101,6 +107,37 @@ def _overload_load_word(code, like):
     return lambda code, like: _convert(code, like)
 
 
+@register_jitable
+def _float_parts(x: Any) -> Any:
+    a = np.bitwise_and(x, words.MAGNITUDE)
+    e = np.right_shift(a, words.FRACTION_BITS)
+    fraction = np.bitwise_and(a, words.FRACTION)
+    m = _select(e == np.uint64(0), fraction, np.bitwise_or(fraction, words.IMPLICIT))
+    return a, np.subtract(np.uint64(0), np.right_shift(x, words.TOP)), m, np.maximum(e, words.ONE)
+
+
+@register_jitable
+def _integer_parts(x: Any) -> Any:
+    m = np.uint64(x)
+    m = _select(x < 0, np.subtract(np.uint64(0), m), m)
+    negative = _select(x < 0, ~np.uint64(0), np.uint64(0))
+    return _bitcast(np.float64(m)), negative, m, words.ZERO_EXPONENT
+
+
+@overload(words.significand)
+def _overload_significand(x, like):
+    if x in (types.int64, types.uint64):
+        return lambda x, like: _integer_parts(x)
+    return lambda x, like: _float_parts(words.word(words.load(x, like)))
+
+
+@overload(words.count_real)
+def _overload_count_real(k):
+    if k == types.uint32:
+        return lambda k: np.float32(np.int32(k))
+    return lambda k: np.float64(np.int64(k))
+
+
 @overload(words.put)
 def _overload_put(out, i, x):
     if out.dtype == types.float32 and x == types.float64:
@@ -136,6 +173,9 @@ def _compile_unpacking(unpack: Any, names: Any) -> None:
 
 _compile_unpacking(floats.rounding, RoundingParameters)
 _compile_unpacking(floats.decoding, DecodingParameters)
+_compile_unpacking(fixed.adding, AdderParameters)
+_compile_unpacking(fixed.grid, GridParameters)
+_compile_unpacking(fixed.counting, IntegerParameters)
 
 
 for _formula in (
@@ -146,6 +186,8 @@ for _formula in (
     floats.value_of_even_unsigned, floats.value_of_directed, floats.value_of_stochastic,
     floats.code_of_even, floats.code_of_even_unsigned, floats.code_of_directed,
     floats.code_of_stochastic,
+    fixed.nearest_sum, fixed.value_of_sum, fixed.code_of_sum, fixed.dropped, fixed.kept, fixed.grows,
+    fixed.drawn, fixed.in_range, fixed.left, fixed.lost_left, fixed.integer_of, fixed.integer_drawn,
 ):  # fmt: skip
     register_jitable(_formula)
 
@@ -163,4 +205,40 @@ code_even_unsigned = _loop(floats.code_even_unsigned)
 code_directed = _loop(floats.code_directed)
 code_stochastic = _loop(floats.code_stochastic)
 decode_codes = _loop(floats.decode_codes)
+value_fixed_even = _loop(fixed.value_fixed_even)
+code_fixed_even = _loop(fixed.code_fixed_even)
+value_fixed = _loop(fixed.value_fixed)
+code_fixed = _loop(fixed.code_fixed)
+value_fixed_stochastic = _loop(fixed.value_fixed_stochastic)
+code_fixed_stochastic = _loop(fixed.code_fixed_stochastic)
+decode_fixed = _loop(fixed.decode_fixed)
 fill_noise = _loop(philox.fill_noise)
+
+
+# affine quantization
+
+
+@overload(affine.single)
+def _overload_single(x):
+    return lambda x: _convert(x, _ZERO)
+
+
+@overload(affine.integer)
+def _overload_integer(x, like):
+    return lambda x, like: np.int32(x)
+
+
+_ZERO = np.float32(0.0)
+
+for _formula in (
+    affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
+    affine.decoded, affine._row, affine._column, affine.geometry, affine.bounds, affine.parameters,
+):  # fmt: skip
+    register_jitable(_formula)
+
+value_rows = _loop(affine.value_rows)
+code_rows = _loop(affine.code_rows)
+decode_rows = _loop(affine.decode_rows)
+value_columns = _loop(affine.value_columns)
+code_columns = _loop(affine.code_columns)
+decode_columns = _loop(affine.decode_columns)

@@ -83,7 +83,57 @@ class DecodingParameters(NamedTuple):
     nan_code: Any  # the one code that is NaN whatever its magnitude, or no code
 
 
-def pack(parameters: RoundingParameters | DecodingParameters, width: int) -> np.ndarray[Any, Any]:
+class AdderParameters(NamedTuple):
+    """Of the fixed-point loops that saturate and round to nearest even by addition."""
+
+    magnitude: Any  # mask: all but the sign bit
+    inf: Any
+    scale: Any  # words of floats: steps in one,
+    step: Any  # one step,
+    low: Any  # the range in steps,
+    high: Any
+    magic: Any  # a number whose ulp is 1
+    nan: Any  # result
+
+
+class GridParameters(NamedTuple):
+    """Of the fixed-point loops for every mode and overflow. Results are integers as 64-bit words."""
+
+    zero: Any
+    one: Any
+    ones: Any
+    width: Any
+    inf: Any
+    point: Any  # biased exponent whose significands count steps
+    step: Any  # one step, as the word of a float
+    base: Any  # the row of the rounding mode, 0 or 1 each
+    odd: Any
+    neg: Any
+    above_up: Any  # a dropped part greater than it grows: where the row says up,
+    above: Any  # and where not
+    half_draw: Any  # bit below those drawn, set in P3109's variant b
+    max_pos: Any  # the greatest magnitudes in range
+    max_neg: Any
+    low: Any  # overflow: the bits of the integer that stay,
+    over_pos: Any  # those set for positive
+    over_neg: Any  # and for negative ones
+    sign: Any  # the sign bit of the code, 0 where unsigned
+    turns: Any  # 1 for sign-magnitude wrapping, which inverts where
+    turn: Any  # two bits of the integer
+    turn_sign: Any
+    turn_base: Any  # and this one have odd parity
+    nan: Any
+
+
+class IntegerParameters(NamedTuple):
+    """Of the loop that reads fixed-point codes."""
+
+    mask: Any
+    sign: Any
+    step: Any
+
+
+def pack(parameters: tuple[Any, ...], width: int) -> np.ndarray[Any, Any]:
     """One array of words: what crosses into compiled code at little cost."""
     mask = (1 << width) - 1
     words = [int(p) & mask for p in parameters]

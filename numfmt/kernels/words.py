@@ -26,6 +26,11 @@ LOW = np.uint64(2047)  # the bits that a 64-bit integer may have beyond 53
 LOW_CLEARED, ODD = np.uint64(0xFFFFFFFFFFFFF800), np.uint64(2048)
 FLOAT = {4: np.float32, 8: np.float64}
 WORD = {4: np.uint32, 8: np.uint64}
+INTEGER = {4: np.int32, 8: np.int64}
+# of a float64
+MAGNITUDE, FRACTION = np.uint64((1 << 63) - 1), np.uint64((1 << 52) - 1)
+FRACTION_BITS, IMPLICIT, TOP, ONE = np.uint64(52), np.uint64(1 << 52), np.uint64(63), np.uint64(1)
+ZERO_EXPONENT = np.uint64(1075)  # the biased exponent whose significands count ones
 
 
 def word(x: Any) -> Any:
@@ -62,6 +67,25 @@ def odd_integer(x: Any) -> Any:
     size = np.where(size >= EXACT, or_(kept, sticky), size)
     value = size.astype(np.float64)
     return np.where(negative, -value, value)
+
+
+def significand(x: Any, like: Any) -> Any:
+    """(magnitude word, all ones where negative, m, e) with |x| = m * 2**(e - ZERO_EXPONENT), m an
+    integer; the magnitude word of a 64-bit integer is that of a float64 near it."""
+    if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
+        m = np.where(x < 0, np.negative(x), x).astype(np.uint64)
+        negative = sub(like, np.asarray(x < 0).astype(np.uint64))
+        return word(m.astype(np.float64)), negative, m, ZERO_EXPONENT
+    b = word(load(x, like))
+    a = and_(b, MAGNITUDE)
+    e = shr(a, FRACTION_BITS)
+    fraction = and_(a, FRACTION)
+    return a, sub(like, shr(b, TOP)), select(e == 0, fraction, or_(fraction, IMPLICIT)), umax(e, ONE)
+
+
+def count_real(k: Any) -> Any:
+    """The float of a two's-complement integer in a word, small enough to be exact."""
+    return k.view(INTEGER[k.dtype.itemsize]).astype(FLOAT[k.dtype.itemsize])
 
 
 def load_word(code: Any, like: Any) -> Any:

@@ -22,6 +22,10 @@ SPECS = registry.examples()
 DETERMINISTIC = [name for name, mode in MODES.items() if not mode.stochastic]
 STOCHASTIC = [name for name, mode in MODES.items() if mode.stochastic]
 OVERFLOWS = ["ieee", "saturate", "saturate_finite", "infinity", "nan", "raise"]
+FIXED_OVERFLOWS = [
+    "saturate_zero", "saturate_symmetric", "wrap", "wrap[1]", "wrap[2]", "wrap[3]", "wrap[64]", "wrap[2,ap]",
+    *(f"wrap_sign_magnitude{n}" for n in ("", "[1]", "[2]", "[3]")),
+]  # fmt: skip
 WORDS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 MANY = 600  # values; of a format with more, a sample is taken
 HUGE = Fraction(2) ** 1024

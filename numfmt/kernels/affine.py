@@ -1,0 +1,249 @@
+"""Affine quantization: float32 to integers that share a scale and a zero point, and back.
+
+Each step is one float32 operation, in the order written; nothing branches on data. The loops run
+over rows, contiguous pieces of an array: of a row that shares one scale, or of a row along which the
+scales vary ("columns").
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .words import and_, put, select, umax, word
+
+ZERO = np.float32(0.0)
+# the float32 below 1/2: added to a number just below a tie it cannot reach the next integer
+BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
+MAGNITUDE = np.uint32(0x7FFFFFFF)
+
+# what a profile chooses, as bits
+DIVIDE = 1  # x / scale; else x * reciprocal
+AWAY = 2  # ties away from zero; else to even
+QUOTIENT = 4  # values are divided by the reciprocal; else multiplied by the scale
+
+
+class Parameters(NamedTuple):
+    """Of one scale: what x is divided by or multiplied with, a step's worth, and the zero point in
+    its two places, before and after rounding, of which one is 0."""
+
+    factor: Any
+    unit: Any
+    before: Any
+    after: Any
+
+
+class Bounds(NamedTuple):
+    """Of a whole call: the first and the last code, the magnitude beyond which the library's
+    conversion to an integer gives the first code, and the code of NaN."""
+
+    low: Any
+    high: Any
+    limit: Any
+    nan: Any
+
+
+class Geometry(NamedTuple):
+    """Where rows lie and which scale is theirs, in elements; see `_row` and `_column`."""
+
+    groups: int
+    n: int
+    size: int
+    period: int
+    step_outer: int
+    step_group: int
+    inner: int
+
+
+def single(x: Any) -> Any:
+    """A number rounded to float32."""
+    return x.astype(np.float32)
+
+
+def integer(x: Any, like: Any) -> Any:
+    """An integral float as an integer, of the dtype of `like`."""
+    return x.astype(like.dtype)
+
+
+def scaled(x: Any, p: Any, how: Any) -> Any:
+    """x in steps, with the zero point where it enters before rounding."""
+    if how & DIVIDE:
+        t = x / p.factor
+    else:
+        t = x * p.factor
+    return t + p.before
+
+
+def rounded(t: Any, how: Any) -> Any:
+    """To the nearest integer."""
+    if how & AWAY:
+        r = np.trunc(t + np.copysign(BELOW_HALF, t))
+    else:
+        r = np.rint(t)
+    return r
+
+
+def clamped(r: Any, p: Any, b: Any) -> Any:
+    """Between the bounds, less the zero point that comes after; by selections, so that NaN is told."""
+    low = b.low - p.after
+    high = b.high - p.after
+    nan = b.nan - p.after
+    finite = select(r > b.limit, low, r)
+    finite = select(finite > low, finite, low)
+    finite = select(finite < high, finite, high)
+    return select(r != r, nan, finite)
+
+
+def code_of(x: Any, p: Any, b: Any, how: Any) -> Any:
+    """The code of x, as a float."""
+    return clamped(rounded(scaled(x, p, how), how), p, b) + p.after
+
+
+def value_of(x: Any, p: Any, b: Any, how: Any) -> Any:
+    """The value of the code of x. Codes have one zero: -0 becomes +0."""
+    r = clamped(rounded(scaled(x, p, how), how), p, b)
+    return real_of((r + ZERO) - p.before, p, how)
+
+
+def real_of(steps: Any, p: Any, how: Any) -> Any:
+    """What so many steps from the zero point are worth."""
+    if how & QUOTIENT:
+        y = steps / p.unit
+    else:
+        y = steps * p.unit
+    return y
+
+
+def decoded(code: Any, p: Any, how: Any) -> Any:
+    """The value of a code."""
+    return real_of(code - (p.before + p.after), p, how)
+
+
+# The loops: rows `first ... last - 1` of `x` to `out`, whose element 0 is element `base`. They return
+# the largest magnitude word they met, by which NaN is seen.
+
+
+def _row(row: Any, g: Any) -> Any:
+    """(start, stop, scale) of a row that shares one scale."""
+    outer = row // g.groups
+    group = row - outer * g.groups
+    start = outer * g.n + group * g.size
+    stop = outer * g.n + min((group + 1) * g.size, g.n)
+    return start, stop, outer % g.period * g.step_outer + group * g.step_group
+
+
+def _column(row: Any, g: Any, total: Any) -> Any:
+    """(start, stop, first scale) of a row with a scale for each element."""
+    outer = row // g.n
+    start = row * g.inner
+    scale = (outer * g.step_outer + (row - outer * g.n) // g.size) * g.inner
+    return start, min(start + g.inner, total), scale
+
+
+def geometry(g: Any) -> Geometry:
+    return Geometry(g[0], g[1], g[2], g[3], g[4], g[5], g[6])
+
+
+def bounds(b: Any) -> Bounds:
+    return Bounds(b[0], b[1], b[2], b[3])
+
+
+def parameters(p: Any, scale: Any) -> Parameters:
+    return Parameters(p[0, scale], p[1, scale], p[2, scale], p[3, scale])
+
+
+def value_rows(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape, limits = geometry(g), bounds(b)
+    peak = np.uint32(0)
+    for row in range(first, last):
+        start, stop, scale = _row(row, shape)
+        given, result = x[start:stop], out[start - base : stop - base]
+        q = parameters(p, scale)
+        for i in range(given.size):
+            a = single(given[i])
+            put(result, i, value_of(a, q, limits, how))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
+    return peak
+
+
+def code_rows(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape, limits = geometry(g), bounds(b)
+    peak = np.uint32(0)
+    for row in range(first, last):
+        start, stop, scale = _row(row, shape)
+        given, result = x[start:stop], out[start - base : stop - base]
+        q = parameters(p, scale)
+        for i in range(given.size):
+            a = single(given[i])
+            put(result, i, integer(code_of(a, q, limits, how), result))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
+    return peak
+
+
+def decode_rows(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape = geometry(g)
+    for row in range(first, last):
+        start, stop, scale = _row(row, shape)
+        given, result = x[start:stop], out[start - base : stop - base]
+        q = parameters(p, scale)
+        for i in range(given.size):
+            put(result, i, decoded(single(given[i]), q, how))
+    return np.uint32(0)
+
+
+def value_columns(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape, limits = geometry(g), bounds(b)
+    peak = np.uint32(0)
+    for row in range(first, last):
+        start, stop, scale = _column(row, shape, x.size)
+        given, result = x[start:stop], out[start - base : stop - base]
+        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
+        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
+        for i in range(given.size):
+            a = single(given[i])
+            q = Parameters(factor[i], unit[i], before[i], after[i])
+            put(result, i, value_of(a, q, limits, how))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
+    return peak
+
+
+def code_columns(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape, limits = geometry(g), bounds(b)
+    peak = np.uint32(0)
+    for row in range(first, last):
+        start, stop, scale = _column(row, shape, x.size)
+        given, result = x[start:stop], out[start - base : stop - base]
+        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
+        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
+        for i in range(given.size):
+            a = single(given[i])
+            q = Parameters(factor[i], unit[i], before[i], after[i])
+            put(result, i, integer(code_of(a, q, limits, how), result))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
+    return peak
+
+
+def decode_columns(
+    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+) -> Any:
+    shape = geometry(g)
+    for row in range(first, last):
+        start, stop, scale = _column(row, shape, x.size)
+        given, result = x[start:stop], out[start - base : stop - base]
+        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
+        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
+        for i in range(given.size):
+            q = Parameters(factor[i], unit[i], before[i], after[i])
+            put(result, i, decoded(single(given[i]), q, how))
+    return np.uint32(0)

@@ -1,0 +1,207 @@
+"""Fixed point: the formulas and the loops around them.
+
+The first formula leaves rounding to the adder; the second knows every mode and every overflow, and
+takes numbers apart as integer significand and exponent, so that 64-bit integers stay exact.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .parameters import AdderParameters, GridParameters, IntegerParameters
+from .words import (
+    add,
+    and_,
+    count_real,
+    invert,
+    load,
+    load_word,
+    or_,
+    put,
+    real,
+    select,
+    shl,
+    shr,
+    significand,
+    sub,
+    umax,
+    umin,
+    word,
+    xor,
+)  # fmt: skip
+
+NOISE_BITS = np.uint64(32)
+LAST = np.uint64(63)  # the greatest shift of a word
+
+
+def adding(p: Any) -> AdderParameters:
+    return AdderParameters(*p)
+
+
+def grid(p: Any) -> GridParameters:
+    return GridParameters(*p)
+
+
+def counting(p: Any) -> IntegerParameters:
+    return IntegerParameters(*p)
+
+
+def nearest_sum(b: Any, a: Any, q: Any) -> Any:
+    """x in steps, saturated, plus a number whose ulp is one step: the adder rounds, ties to even."""
+    t = real(b) * real(q.scale)
+    low, high = real(q.low), real(q.high)
+    t = select(t < low, low, t)
+    t = select(t > high, high, t)
+    return t + real(q.magic)
+
+
+def value_of_sum(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    y = word((nearest_sum(b, a, q) - real(q.magic)) * real(q.step))
+    return select(a > q.inf, q.nan, y)
+
+
+def code_of_sum(b: Any, q: Any) -> Any:
+    a = and_(b, q.magnitude)
+    return select(a > q.inf, q.nan, sub(word(nearest_sum(b, a, q)), q.magic))
+
+
+def dropped(m: Any, d: Any, q: Any) -> Any:
+    """The lowest `d` bits of m as a fraction of one word, what lies deeper as one sticky bit."""
+    near = select(d == q.zero, q.zero, shl(m, and_(sub(q.width, d), LAST)))
+    sticky = select(m == q.zero, q.zero, q.one)
+    far = or_(shr(m, umin(sub(umax(d, q.width), q.width), LAST)), sticky)
+    return select(d > q.width, far, near)
+
+
+def kept(m: Any, d: Any, q: Any) -> Any:
+    return select(d > LAST, q.zero, shr(m, umin(d, LAST)))
+
+
+def grows(whole: Any, part: Any, negative: Any, q: Any) -> Any:
+    """1 where the magnitude grows in a deterministic mode."""
+    up = xor(q.base, and_(negative, q.neg))
+    up = select(and_(whole, q.one) == q.zero, up, xor(up, q.odd))
+    return select(part > select(up == q.zero, q.above, q.above_up), q.one, q.zero)
+
+
+def drawn(part: Any, noise: Any, q: Any) -> Any:
+    """1 where the draw takes the greater magnitude; `noise` is random bits at the top of a word."""
+    return select(part > invert(noise), q.one, q.zero)
+
+
+def in_range(size: Any, lost: Any, a: Any, negative: Any, q: Any) -> Any:
+    """The integer for a rounded magnitude, as a word: overflow, NaN and sign."""
+    k = sub(xor(size, negative), negative)
+    over = or_(
+        select(size > select(negative == q.zero, q.max_pos, q.max_neg), q.one, q.zero),
+        select(lost > q.zero, q.one, q.zero),
+    )
+    # 1. sign-magnitude wrapping inverts every other turn
+    turn = and_(xor(xor(shr(k, q.turn), shr(k, q.turn_sign)), q.turn_base), q.turns)
+    low = and_(xor(k, sub(q.zero, turn)), q.low)
+    # 2. what the policy keeps of k, and what it forces by sign; then two's complement
+    folded = or_(low, select(negative == q.zero, q.over_pos, q.over_neg))
+    k = select(over == q.zero, k, sub(xor(folded, q.sign), q.sign))
+    return select(a > q.inf, q.nan, k)
+
+
+def left(m: Any, u: Any, q: Any) -> Any:
+    """m * 2**u modulo the word."""
+    return select(u > LAST, q.zero, shl(m, umin(u, LAST)))
+
+
+def lost_left(m: Any, u: Any, q: Any) -> Any:
+    """Not 0 where `left` loses bits."""
+    bound = select(u > LAST, q.zero, shr(q.ones, umin(u, LAST)))
+    return select(m > bound, q.one, q.zero)
+
+
+def integer_of(parts: Any, q: Any) -> Any:
+    a, negative, m, e = parts
+    d, u = sub(umax(q.point, e), e), sub(umax(e, q.point), q.point)
+    whole = kept(m, d, q)
+    up = grows(whole, dropped(m, d, q), negative, q)
+    return in_range(add(left(whole, u, q), up), lost_left(m, u, q), a, negative, q)
+
+
+def integer_drawn(parts: Any, noise: Any, q: Any) -> Any:
+    a, negative, m, e = parts
+    d, u = sub(umax(q.point, e), e), sub(umax(e, q.point), q.point)
+    whole = kept(m, d, q)
+    up = drawn(dropped(m, d, q), noise, q)
+    return in_range(add(left(whole, u, q), up), lost_left(m, u, q), a, negative, q)
+
+
+def value_fixed_even(x: Any, out: Any, p: Any) -> Any:
+    q = adding(p)
+    peak = q.magnitude ^ q.magnitude
+    for i in range(x.size):
+        b = word(load(x[i], q.magnitude))
+        put(out, i, real(value_of_sum(b, q)))
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def code_fixed_even(x: Any, out: Any, p: Any) -> Any:
+    q = adding(p)
+    peak = q.magnitude ^ q.magnitude
+    for i in range(x.size):
+        b = word(load(x[i], q.magnitude))
+        out[i] = code_of_sum(b, q)
+        peak = umax(peak, and_(b, q.magnitude))
+    return peak
+
+
+def value_fixed(x: Any, out: Any, p: Any) -> Any:
+    q = grid(p)
+    peak = q.zero
+    for i in range(x.size):
+        parts = significand(x[i], q.zero)
+        put(out, i, count_real(integer_of(parts, q)) * real(q.step))
+        peak = umax(peak, parts[0])
+    return peak
+
+
+def code_fixed(x: Any, out: Any, p: Any) -> Any:
+    q = grid(p)
+    peak = q.zero
+    for i in range(x.size):
+        parts = significand(x[i], q.zero)
+        out[i] = integer_of(parts, q)
+        peak = umax(peak, parts[0])
+    return peak
+
+
+def value_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    q = grid(p)
+    peak = q.zero
+    for i in range(x.size):
+        parts = significand(x[i], q.zero)
+        n = or_(shl(load_word(noise[i], q.zero), NOISE_BITS), q.half_draw)
+        put(out, i, count_real(integer_drawn(parts, n, q)) * real(q.step))
+        peak = umax(peak, parts[0])
+    return peak
+
+
+def code_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
+    q = grid(p)
+    peak = q.zero
+    for i in range(x.size):
+        parts = significand(x[i], q.zero)
+        n = or_(shl(load_word(noise[i], q.zero), NOISE_BITS), q.half_draw)
+        out[i] = integer_drawn(parts, n, q)
+        peak = umax(peak, parts[0])
+    return peak
+
+
+def decode_fixed(codes: Any, out: Any, p: Any) -> Any:
+    q = counting(p)
+    peak = q.mask ^ q.mask
+    for i in range(codes.size):
+        c = and_(load_word(codes[i], q.mask), q.mask)
+        put(out, i, count_real(sub(xor(c, q.sign), q.sign)) * real(q.step))
+        peak = umax(peak, c)
+    return peak
