@@ -17,6 +17,8 @@ from .format import Format
 from .registry import list_formats, parse
 
 if TYPE_CHECKING:
+    from . import calibration as calibration
+    from . import fixed_point as fixed_point
     from . import interop as interop
     from . import noise as noise
     from . import plotting as plotting
@@ -45,9 +47,11 @@ __all__ = [
 del _formats
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
+    "calibration": "",
     "compare": "comparison",
     "explain": "explanation",
     "finfo": "limits",
+    "fixed_point": "",
     "interop": "",
     "noise": "",
     "pack": "packing",
