@@ -79,7 +79,7 @@ def finfo(fmt: Any) -> FormatLimits:
     240.8
     """
     f = parse(fmt)
-    ratio = log10(f.max) - log10(f.smallest)
+    ratio = log10(max(f.max, -f.min)) - log10(f.smallest)
     minus = f.zero(True)
     return FormatLimits(
         name=str(f),

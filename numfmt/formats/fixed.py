@@ -56,6 +56,11 @@ class Fixed(Format):
     def step(self) -> Fraction:  # type: ignore[override]
         return Fraction(2) ** -self.frac
 
+    @cached_property
+    def smallest(self) -> Fraction:
+        """One step; the smallest positive value where there is one (int1 has none)."""
+        return self.step
+
     def zero(self, negative: bool = False) -> int:
         return 0
 
@@ -105,8 +110,8 @@ _SYMMETRIC = {"symmetric": Option(("on", "off"), "off")}
     pattern=r"(?P<unsigned>u?)int(?P<bits>\d+)",
     options=_SYMMETRIC,
     examples=(
-        "int8", "uint8", "int4", "uint4", "int16", "int32", "uint32", "int1", "uint1", "int2", "int3", "uint7",
-        "int12", "int24", "uint24", "int53", "int54", "int64", "uint64", "int8[symmetric]", "int4[symmetric]",
+        "int8", "uint8", "int16", "int1", "uint1", "int3", "uint7", "int12", "int23", "int24", "uint24",
+        "int53", "int54", "int55", "uint53", "int64", "uint64", "int8[symmetric]", "int4[symmetric]",
     ),
 )  # fmt: skip
 def parse_integer(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
@@ -117,7 +122,7 @@ def parse_integer(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
 @family(
     pattern=r"(?P<unsigned>u?)q(?P<whole>\d+)\.(?P<frac>\d+)",
     options=_SYMMETRIC,
-    examples=("q3.4", "q3.12", "q0.7", "q0.15", "uq4.12", "uq0.8", "q1.1", "q15.16", "q3.4[symmetric]"),
+    examples=("q3.4", "q0.15", "uq4.12", "uq0.8", "q15.16", "q3.4[symmetric]"),
 )
 def parse_q(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
     """TI's Qm.n: a sign bit, m integer bits, n fraction bits; uqm.n has no sign bit."""

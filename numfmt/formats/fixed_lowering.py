@@ -82,7 +82,6 @@ def _on_grid(fmt: Fixed, policy: Policy) -> Lowered:
     low, high = fmt.span
     if policy.overflow == "saturate_symmetric":
         low = max(low, -high)
-    turns, turn, turn_sign, turn_base = _turns(fmt, policy)
     q = GridParameters(
         zero=0, one=1, ones=_ONES, width=64, inf=bits_of(math.inf, 64),
         point=int(ZERO_EXPONENT) - fmt.frac, step=bits_of(fmt.step, 64),
@@ -91,7 +90,7 @@ def _on_grid(fmt: Fixed, policy: Policy) -> Lowered:
         half_draw=1 << (63 - policy.random_bits) if row.stochastic == "b" else 0,
         max_pos=high, max_neg=-low, low=_kept(fmt, policy),
         over_pos=_forced(fmt, policy, False), over_neg=_forced(fmt, policy, True), sign=_sign(fmt),
-        turns=turns, turn=turn, turn_sign=turn_sign, turn_base=turn_base, nan=_nan(fmt, policy),
+        nan=_nan(fmt, policy), **_turns(fmt, policy),
     )  # fmt: skip
     return Lowered("fixed_stochastic" if row.stochastic else "fixed", pack(q, 64), _guard(fmt, policy, 64))
 
@@ -119,14 +118,17 @@ def _forced(fmt: Fixed, policy: Policy, negative: bool) -> int:
     return folded(far, fmt, plain) & ~_kept(fmt, policy)
 
 
-def _turns(fmt: Fixed, policy: Policy) -> tuple[int, int, int, int]:
-    """(whether sign-magnitude wrapping inverts, on which two bits, and their parity)."""
-    if not policy.overflow.startswith("wrap_sign_magnitude"):
-        return 0, 0, 0, 0
-    count = min(saturated_bits(policy.overflow)[0], fmt.bits)
-    if count == 0:
-        return 1, fmt.bits, fmt.bits - 1, 0
-    return 1, fmt.bits - count, 63, int(count > 1)
+def _turns(fmt: Fixed, policy: Policy) -> dict[str, int]:
+    """When sign-magnitude wrapping inverts; see `overflow.folded`."""
+    count = min(saturated_bits(policy.overflow)[0], fmt.bits) if policy.wraps else 0
+    return {
+        "turns": int(policy.overflow.startswith("wrap_sign_magnitude")),
+        "turn": min(fmt.bits - count, 63),
+        "turn_zero": int(count == 0),
+        "turn_top": fmt.bits - 1,
+        "turn_sign": int(count > 0),
+        "turn_base": int(count > 1),
+    }
 
 
 def _guard(fmt: Fixed, policy: Policy, width: int) -> int:

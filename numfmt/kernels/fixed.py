@@ -100,7 +100,8 @@ def in_range(size: Any, lost: Any, a: Any, negative: Any, q: Any) -> Any:
         select(lost > q.zero, q.one, q.zero),
     )
     # 1. sign-magnitude wrapping inverts every other turn
-    turn = and_(xor(xor(shr(k, q.turn), shr(k, q.turn_sign)), q.turn_base), q.turns)
+    other = or_(and_(shr(k, q.turn_top), q.turn_zero), and_(negative, q.turn_sign))
+    turn = and_(xor(xor(shr(k, q.turn), other), q.turn_base), q.turns)
     low = and_(xor(k, sub(q.zero, turn)), q.low)
     # 2. what the policy keeps of k, and what it forces by sign; then two's complement
     folded = or_(low, select(negative == q.zero, q.over_pos, q.over_neg))

@@ -118,10 +118,12 @@ class GridParameters(NamedTuple):
     over_pos: Any  # those set for positive
     over_neg: Any  # and for negative ones
     sign: Any  # the sign bit of the code, 0 where unsigned
-    turns: Any  # 1 for sign-magnitude wrapping, which inverts where
-    turn: Any  # two bits of the integer
-    turn_sign: Any
-    turn_base: Any  # and this one have odd parity
+    turns: Any  # 1 for sign-magnitude wrapping, which inverts where these have odd parity:
+    turn: Any  # a bit of the integer,
+    turn_zero: Any  # 1: another one,
+    turn_top: Any
+    turn_sign: Any  # 1: the sign,
+    turn_base: Any  # and this
     nan: Any
 
 

@@ -18,7 +18,8 @@ from numfmt import reference, registry
 from numfmt.errors import RangeError, SpecError
 from numfmt.rounding import MODES
 
-SPECS = registry.examples()
+SPECS = list({registry.parse(spec): spec for spec in reversed(registry.examples())}.values())[::-1]
+HELD = [spec for spec in SPECS if registry.parse(spec).boundary_bits <= 54]  # by float64
 DETERMINISTIC = [name for name, mode in MODES.items() if not mode.stochastic]
 STOCHASTIC = [name for name, mode in MODES.items() if mode.stochastic]
 OVERFLOWS = ["ieee", "saturate", "saturate_finite", "infinity", "nan", "raise"]
@@ -116,6 +117,16 @@ def is_float32(x):
     """Which float64 values float32 holds, NaN included."""
     with np.errstate(all="ignore"):
         return words(x.astype(np.float32).astype(np.float64)) == words(x)
+
+
+def residues(codes, fmt):
+    """Codes as bit patterns, those of two's complement included."""
+    return codes.astype(np.uint64) & np.uint64((1 << fmt.bits) - 1)
+
+
+def policies_of(fmt):
+    """The overflow policies that have a meaning for the format's family."""
+    return OVERFLOWS + FIXED_OVERFLOWS * fmt.uniform
 
 
 def policy_of(fmt, rounding=None, overflow=None, nan=None, random_bits=None):

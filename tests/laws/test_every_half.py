@@ -18,6 +18,7 @@ from laws.hard import (
     policy_of,
     reference_codes,
     remembering,
+    residues,
     same_bits,
     values_of,
 )
@@ -96,5 +97,5 @@ def test_every_pattern(spec, source):
         values = values_of(codes, widened(source), fmt, replaced=nan is not None)
         for engine in ("numpy", "kernel"):
             options = {"rounding": mode, "nan": nan, "engine": engine}
-            assert (numfmt.encode(x, spec, **options) == codes).all(), options
+            assert (residues(numfmt.encode(x, spec, **options), fmt) == codes).all(), options
             assert same_bits(numfmt.cast(x, spec, **options), values).all(), options
