@@ -45,7 +45,7 @@ class Bounds(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Where rows lie and which scale is theirs, in elements; see `_row` and `_column`."""
+    """Where rows lie and which scale is theirs, in elements; see `row_of` and `column_of`."""
 
     groups: int
     n: int
@@ -68,20 +68,13 @@ def integer(x: Any, like: Any) -> Any:
 
 def scaled(x: Any, p: Any, how: Any) -> Any:
     """x in steps, with the zero point where it enters before rounding."""
-    if how & DIVIDE:
-        t = x / p.factor
-    else:
-        t = x * p.factor
+    t = x / p.factor if how & DIVIDE else x * p.factor
     return t + p.before
 
 
 def rounded(t: Any, how: Any) -> Any:
     """To the nearest integer."""
-    if how & AWAY:
-        r = np.trunc(t + np.copysign(BELOW_HALF, t))
-    else:
-        r = np.rint(t)
-    return r
+    return np.trunc(t + np.copysign(BELOW_HALF, t)) if how & AWAY else np.rint(t)
 
 
 def clamped(r: Any, p: Any, b: Any) -> Any:
@@ -108,11 +101,7 @@ def value_of(x: Any, p: Any, b: Any, how: Any) -> Any:
 
 def real_of(steps: Any, p: Any, how: Any) -> Any:
     """What so many steps from the zero point are worth."""
-    if how & QUOTIENT:
-        y = steps / p.unit
-    else:
-        y = steps * p.unit
-    return y
+    return steps / p.unit if how & QUOTIENT else steps * p.unit
 
 
 def decoded(code: Any, p: Any, how: Any) -> Any:
@@ -124,7 +113,7 @@ def decoded(code: Any, p: Any, how: Any) -> Any:
 # the largest magnitude word they met, by which NaN is seen.
 
 
-def _row(row: Any, g: Any) -> Any:
+def row_of(row: Any, g: Any) -> Any:
     """(start, stop, scale) of a row that shares one scale."""
     outer = row // g.groups
     group = row - outer * g.groups
@@ -133,7 +122,7 @@ def _row(row: Any, g: Any) -> Any:
     return start, stop, outer % g.period * g.step_outer + group * g.step_group
 
 
-def _column(row: Any, g: Any, total: Any) -> Any:
+def column_of(row: Any, g: Any, total: Any) -> Any:
     """(start, stop, first scale) of a row with a scale for each element."""
     outer = row // g.n
     start = row * g.inner
@@ -153,13 +142,11 @@ def parameters(p: Any, scale: Any) -> Parameters:
     return Parameters(p[0, scale], p[1, scale], p[2, scale], p[3, scale])
 
 
-def value_rows(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> Any:
+def value_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
     for row in range(first, last):
-        start, stop, scale = _row(row, shape)
+        start, stop, scale = row_of(row, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -169,13 +156,11 @@ def value_rows(
     return peak
 
 
-def code_rows(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> Any:
+def code_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
     for row in range(first, last):
-        start, stop, scale = _row(row, shape)
+        start, stop, scale = row_of(row, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -185,12 +170,10 @@ def code_rows(
     return peak
 
 
-def decode_rows(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> Any:
+def decode_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape = geometry(g)
     for row in range(first, last):
-        start, stop, scale = _row(row, shape)
+        start, stop, scale = row_of(row, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -204,7 +187,7 @@ def value_columns(
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
     for row in range(first, last):
-        start, stop, scale = _column(row, shape, x.size)
+        start, stop, scale = column_of(row, shape, x.size)
         given, result = x[start:stop], out[start - base : stop - base]
         factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
         before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
@@ -216,13 +199,11 @@ def value_columns(
     return peak
 
 
-def code_columns(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> Any:
+def code_columns(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
     for row in range(first, last):
-        start, stop, scale = _column(row, shape, x.size)
+        start, stop, scale = column_of(row, shape, x.size)
         given, result = x[start:stop], out[start - base : stop - base]
         factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
         before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
@@ -239,7 +220,7 @@ def decode_columns(
 ) -> Any:
     shape = geometry(g)
     for row in range(first, last):
-        start, stop, scale = _column(row, shape, x.size)
+        start, stop, scale = column_of(row, shape, x.size)
         given, result = x[start:stop], out[start - base : stop - base]
         factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
         before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]

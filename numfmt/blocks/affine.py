@@ -1,0 +1,374 @@
+"""Affine quantization: real = scale * (code - zero), with integer codes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..engine import draws
+from ..engine.inputs import Input
+from ..engine.plan import plan
+from ..engine.run import Noise, execute
+from ..errors import RangeError, SpecError, choose
+from ..format import Format
+from ..formats.fixed import Fixed
+from ..overflow import overflow_policy, wraps
+from ..reference import Policy, policy
+from ..registry import Option, integer, scaling
+from ..scaled import ScaledFormat
+from .block import Block, Request, refused
+from .execution import Job, after, in_steps, job_of, run
+from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, index_of
+from .profiles import PROFILES, Profile, profile_of
+from .scale import Scale
+
+Array = np.ndarray[Any, Any]
+RANGES = ("absmax", "minmax")
+THRESHOLDS = ("percentile", "kl", "mse", "l2", "aciq_gauss", "aciq_laplace")
+WIDEST = 32
+UNBOUNDED = Fixed(64)  # integers as they are before the zero point is added
+PER_TENSOR = PerTensor()
+UNWRAPPED = Fixed(48)  # as far as saturation needs them: twice the widest code and more
+
+
+@dataclass(frozen=True, repr=False)
+class Affine(Block):
+    """Integer codes that share a scale and a zero point.
+
+    Parameters
+    ----------
+    of : Fixed, without fraction bits, of at most 32 bits
+        `int8[symmetric]` is the restricted range -127 ... 127.
+    granularity : PerTensor, PerAxis or Groups
+    scale : float, optional
+        The value of one step, rounded to float32; without it scales come from the data, or with
+        the call.
+    zero : int, optional
+        The code of 0, one of the codes; 0 if not given.
+    calibrate : str, optional
+        What makes a range of the data: ``absmax`` (default of signed codes; symmetric, zero point
+        0), ``minmax`` (default of unsigned codes; from least to greatest, 0 among them and exactly
+        a code), or a method of `numfmt.calibration.threshold`. A slice of zeros has scale 1.
+    profile : Profile
+        Whose steps: see `PROFILES`. The default is float32 ``t = x / scale``,
+        ``code = saturate(nearest_even(t) + zero)``, ``value = scale * (code - zero)``.
+
+    >>> numfmt.parse("int8[scale=0.05, zero=3]").cast(np.float32([0.12, -1.0]))
+    array([ 0.1, -1. ], dtype=float32)
+    """
+
+    granularity: Granularity = PER_TENSOR
+    scale: float | None = None
+    zero: int | None = None
+    calibrate: str | None = None
+    profile: Profile = PROFILES["default"]
+
+    scale_format: ClassVar[Scale] = Scale.named("f32")
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, Fixed) or self.of.frac or self.of.bits > WIDEST:
+            raise SpecError(
+                f"affine elements are integers of at most {WIDEST} bits, such as 'int8'; got '{self.of}'", ""
+            )
+        if self.scale is not None and self.calibrate is not None:
+            raise SpecError("calibrate= finds the scale that scale= gives: leave one of them out", "")
+        if self.scale is None and self.zero is not None:
+            raise SpecError("zero= needs scale=: calibrate= finds both from the data", "")
+        if self.calibrate is not None:
+            choose("calibrate", self.calibrate, (*RANGES, *THRESHOLDS))
+        if self.scale is not None:
+            object.__setattr__(self, "scale", float(self.scale_format.given(self.scale)))
+        if self.zero is not None:
+            object.__setattr__(self, "zero", int(self._zeros(self.zero)[()]))
+        if not self.profile.affine and self.method == "minmax":
+            raise SpecError(f"profile '{self.profile.name}' has no zero point; calibrate=absmax has none", "")
+
+    @property
+    def method(self) -> str | None:
+        """How scales come from the data; None where the scale is given."""
+        if self.scale is not None or self.calibrate is not None:
+            return self.calibrate
+        return "absmax" if self.of.signed or not self.profile.affine else "minmax"
+
+    @property
+    def codes(self) -> tuple[int, int]:
+        """The first and the last code."""
+        return int(self.of.min), int(self.of.max)
+
+    @property
+    def has_zeros(self) -> bool:
+        if self.scale is not None:
+            return bool(self.zero)
+        return self.method == "minmax" or not self.of.signed
+
+    def __str__(self) -> str:
+        base, _, own = str(self.of).partition("[")
+        given = {"scale": self.scale and str(np.float32(self.scale)), "zero": self.zero or None}
+        named = {
+            **given,
+            **self.granularity.options,
+            "calibrate": self.calibrate,
+            "profile": None if self.profile.name == "default" else self.profile.name,
+        }
+        options = own.removesuffix("]").split(",") if own else []
+        options += [f"{key}={value}" for key, value in named.items() if value is not None]
+        if self.scale is None and self.calibrate is None and not self.granularity.options:
+            options.append(f"calibrate={self.method}")
+        return f"{base}[{','.join(options)}]"
+
+    # Scales and zero points that come with a call
+
+    def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[Affine, Any, Any]:
+        block = self._along(axis, shape)
+        counted = block.granularity.scale_shape(shape)
+        if scale is None:
+            if zero is not None and block.scale is None:
+                raise ValueError("zero= needs scale=: scales that come from the data bring their own")
+            return block._with_zero(zero), None, None
+        if block.scale is not None or block.calibrate is not None:
+            own = f"scale={np.float32(block.scale)!s}" if block.scale else f"calibrate={block.calibrate}"
+            raise ValueError(f"scale= conflicts with {own} of '{self}'")
+        scales = _spread(block.scale_format.given(scale), counted, "scale", axis, shape)
+        zeros = None if zero is None else _spread(block._zeros(zero), counted, "zero", axis, shape)
+        if scales.ndim or isinstance(block.granularity, PerAxis):
+            return block, scales, zeros
+        return replace(block, scale=float(scales), zero=None if zeros is None else int(zeros)), None, None
+
+    def _along(self, axis: int | None, shape: Shape) -> Affine:
+        if axis is None:
+            return self
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise TypeError(f"axis= takes one integer, got {axis!r}")
+        place = index_of(int(axis), shape)
+        own = self.granularity.options.get("axis")
+        if own is None:
+            if self.scale is not None:
+                raise ValueError(f"axis={axis} conflicts with the one scale of '{self}'")
+            return replace(self, granularity=PerAxis(int(axis)))
+        if index_of(own, shape) != place:
+            raise ValueError(f"axis={axis} conflicts with axis={own} of '{self}'")
+        return self
+
+    def _with_zero(self, zero: Any) -> Affine:
+        if zero is None:
+            return self
+        if self.zero is not None:
+            raise ValueError(f"zero= conflicts with zero={self.zero} of '{self}'")
+        return replace(self, zero=int(_spread(self._zeros(zero), (), "zero", None, ())))
+
+    def _zeros(self, raw: Any) -> Array:
+        """Zero points, checked, in the dtype of the codes."""
+        given = np.asarray(raw)
+        if given.dtype.kind not in "iuf" or not (given == np.trunc(given)).all():
+            raise ValueError(f"a zero point is an integer, got {raw!r}")
+        first, last = self.codes
+        bad = (given < first) | (given > last)
+        if bad.any():
+            value = given[bad].reshape(-1)[0]
+            raise ValueError(f"zero point {value:g} is no code of '{self.of}', {first} to {last}")
+        if given.any() and not self.profile.affine:
+            raise ValueError(f"profile '{self.profile.name}' has no zero point other than 0, got {raw!r}")
+        return given.astype(self.code_dtype)
+
+    # Scales and zero points from the data
+
+    def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Array, Array | None]:
+        shape = self.granularity.scale_shape(x.shape)
+        if scale is None and self.scale is not None:
+            scale, zero = np.float32(self.scale), self.zero and self.code_dtype.type(self.zero)
+        if scale is not None:
+            scales = np.broadcast_to(np.asarray(scale, np.float32), shape)
+            zeros = None if zero is None else np.broadcast_to(np.asarray(zero), shape)
+            return self._kept(np.ascontiguousarray(scales).reshape(shape)), zeros
+        low, high = self._range(x, request)
+        scales, zeros = self._from_range(low.astype(np.float32), high.astype(np.float32))
+        if not np.isfinite(scales).all():
+            raise ValueError(f"the data spans more than float32: no scale for '{self}'")
+        held = np.where(scales > 0, scales, np.float32(1)).reshape(shape)
+        return held, zeros.reshape(shape).astype(self.code_dtype) if self.has_zeros else None
+
+    def _kept(self, scales: Array) -> Array:
+        return np.float32(1) / scales if self.profile.keeps == "reciprocal" else scales
+
+    def _range(self, x: Array, request: Request) -> tuple[Array, Array]:
+        """The range of each slice, 0 in it; NaN counts as 0 where `nan=` says what it becomes."""
+        layout = self.granularity.layout(x.shape)
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, high = (end.astype(np.float32) for end in layout.ranges(x))
+        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+            finite = np.isfinite(x) & (np.abs(x) <= np.finfo(np.float32).max)
+            nan = np.isnan(x)
+            if request.nan is None or not (finite | nan).all():
+                bad = ~finite if request.nan is None else ~(finite | nan)
+                raise refused(
+                    self, request.verb, bad, "not finite in float32",
+                    "A scale cannot come from them: give scale=, or take them out",
+                )  # fmt: skip
+            x = np.where(nan, 0, x).astype(x.dtype)
+            low, high = (end.astype(np.float32) for end in layout.ranges(x))
+        if self.method in RANGES:
+            return low, high
+        reach = _thresholds(layout.slices(x), str(self.method), self.of.bits).reshape(low.shape)
+        return (np.maximum(low, -reach), np.minimum(high, reach)) if self._spans else (-reach, reach)
+
+    @property
+    def _spans(self) -> bool:
+        """Whether codes reach from the least number to the greatest, not as far on both sides."""
+        return self.method == "minmax" or (self.method != "absmax" and not self.of.signed)
+
+    def _from_range(self, low: Array, high: Array) -> tuple[Array, Array]:
+        """float32 scales and integer zero points, as the profile finds them."""
+        rule = self.profile.affine if self._spans and self.profile.affine else self.profile.symmetric
+        with np.errstate(over="ignore"):
+            return rule(low, high, *self.codes)
+
+    # Elements
+
+    def fill(
+        self, kind: str, x: Array, out: Array, scales: Array, zeros: Array | None, request: Request
+    ) -> None:
+        profile = self.profile.serving(bool(self.granularity.options))
+        past = overflow_policy(request.overflow, self.of)
+        wide = UNBOUNDED if wraps(past) else UNWRAPPED
+        rule = policy(
+            wide, request.rounding or profile.rounding, "wrap" if wraps(past) else "saturate", 0,
+            request.random_bits,
+        )  # fmt: skip
+        noise = draws.source(rule, request.seed, request.noise, x.shape)
+        x, nan = self._with_nan(x, request, profile)
+        if nan is None and np.may_share_memory(x, out) and np.isnan(x).any():
+            raise self._no_nan(x, request)
+        job = self._job(x.shape, scales, zeros, nan or 0, rule.rounding.name == "nearest_away")
+        if past == "saturate" and rule.rounding.name in ("nearest_even", "nearest_away"):
+            found = run(kind, x, out, job, request.engine)
+        else:
+            found = self._composed(kind, x, out, job, rule, past, noise, request)
+        if found and nan is None:
+            raise self._no_nan(x, request)
+
+    def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
+        run("decode", codes, out, self._job(codes.shape, scales, zeros, 0, False), None)
+
+    def _job(self, shape: Shape, scales: Array, zeros: Array | None, nan: int, away: bool) -> Job:
+        profile = self.profile.serving(bool(self.granularity.options))
+        layout = self.granularity.layout(shape)
+        return job_of(layout, profile, scales, zeros, *self.codes, nan, away, self.of.bits)
+
+    def _composed(
+        self, kind: str, x: Array, out: Array, job: Job, rule: Policy, past: str, noise: Noise | None,
+        request: Request,
+    ) -> bool:  # fmt: skip
+        """Any mode and overflow policy, by the engines of integers: x in steps to an integer, the
+        zero point added, the sum to a code."""
+        nan = np.isnan(x)
+        counts = np.empty(x.shape, np.int64)
+        asked = request.engine
+        execute(
+            Input(in_steps(x, job)),
+            plan(UNBOUNDED if rule.wraps else UNWRAPPED, rule, True, asked),
+            counts,
+            noise,
+        )
+        counts += after(x.shape, job)
+        codes = out if kind == "code" else np.empty(x.shape, self.code_dtype)
+        execute(Input(counts), plan(self.of, policy(self.of, None, past), True, asked), codes, None)
+        codes[nan] = int(job.bounds.nan)
+        if kind == "value":
+            run("decode", codes, out, job, asked)
+        return bool(nan.any())
+
+    def _with_nan(self, x: Array, request: Request, profile: Profile) -> tuple[Array, int | None]:
+        """x without the NaNs that a number replaces, and the code of NaN, None where it raises."""
+        first, last = self.codes
+        asked = profile.nan if request.nan is None else request.nan
+        if isinstance(asked, str):
+            known = {"raise": None, "low": first, "min": first, "high": last, "max": last, "0": 0}
+            if asked in known:
+                return x, known[asked]
+        if not _is_number(asked):
+            raise ValueError(f"nan= takes a number, 'max' or 'min', got {asked!r}")
+        nan = np.isnan(x)
+        return (np.where(nan, float(asked), x).astype(x.dtype) if nan.any() else x), 0
+
+    def _no_nan(self, x: Array, request: Request) -> RangeError:
+        cure = "nan= says what to put: a number, 'max' or 'min'"
+        return refused(self, request.verb, np.isnan(x), "NaN, the format has none", cure)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and value == value
+
+
+def _spread(given: Array, counted: Shape, name: str, axis: int | None, shape: Shape) -> Array:
+    """One number for all scales, or one for each."""
+    if given.size == 1 and given.ndim <= 1:
+        return given.reshape(()) if not counted else np.broadcast_to(given.reshape(()), counted)
+    if given.shape == counted:
+        return given
+    if not counted:
+        raise ValueError(
+            f"{name}= has shape {given.shape} and there is one scale; axis= says which axis of x keeps its own"
+        )
+    raise ValueError(f"{name}= has shape {given.shape}; for x of shape {shape} it is {counted} or one number")
+
+
+def _thresholds(slices: Iterator[Array], method: str, bits: int) -> Array:
+    from ..calibration import threshold
+
+    return np.array([threshold(x, method=method, bits=bits) for x in slices], np.float32)
+
+
+_ANY = Option(("a number",), None, r".+")
+
+
+@scaling(
+    options={
+        "scale": _ANY,
+        "zero": integer(),
+        "axis": integer(),
+        "size": integer(),
+        "calibrate": Option((*RANGES, *THRESHOLDS)),
+        "profile": Option(("a profile",), None, r".+"),
+    }
+)
+def build(
+    of: Format, spec: str, scale: str | None, zero: str | None, axis: str | None, size: str | None,
+    calibrate: str | None, profile: str | None,
+) -> Affine:  # fmt: skip
+    """`int8[scale=0.05, zero=3]`, `int4[size=128, axis=-1, calibrate=minmax]`, `uint8[profile=tflite]`."""
+    try:
+        return Affine(
+            of, _granularity(axis, size), None if scale is None else _number(scale),
+            None if zero is None else int(zero), calibrate, profile_of(profile or "default"),
+        )  # fmt: skip
+    except ValueError as error:
+        raise SpecError(f"{spec!r}: {error}", spec) from None
+
+
+def _granularity(axis: str | None, size: str | None) -> Granularity:
+    if size is None:
+        return PerTensor() if axis is None else PerAxis(int(axis))
+    if axis is None:
+        raise ValueError("size= needs axis=: groups run along an axis, as in 'int4[size=128,axis=-1]'")
+    if int(size) < 1:
+        raise ValueError(f"size is the number of elements of a group, 1 or more; got {size}")
+    return Groups(int(axis), int(size))
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"scale is a number, got {text!r}") from None
+
+
+def scaled(form: Format | ScaledFormat) -> ScaledFormat:
+    """The scaled format that takes `scale=`, `zero=` and `axis=`: an integer format becomes affine.
+
+    >>> scaled(numfmt.parse("int8")).cast([0.12, 7.0], scale=[0.05, 0.1], axis=0)
+    array([0.1 , 7.  ])
+    """
+    return form if isinstance(form, ScaledFormat) else Affine(form)

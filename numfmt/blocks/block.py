@@ -1,0 +1,305 @@
+"""A scaled format: elements of one format that share scales; and an array in such a format."""
+
+from __future__ import annotations
+
+import sys
+from abc import abstractmethod
+from dataclasses import dataclass
+from fractions import Fraction
+from numbers import Number
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ..engine import inputs
+from ..engine.inputs import Input
+from ..engine.plan import ENGINES, plan
+from ..engine.run import execute
+from ..errors import RangeError, choose
+from ..format import Format
+from ..reference import policy
+from ..registry import parse
+from ..scaled import ScaledFormat
+from .granularity import Granularity, Shape
+from .scale import Scale
+
+Array = np.ndarray[Any, Any]
+F4 = np.dtype(np.float32)
+
+
+class Request(NamedTuple):
+    """The keywords of a call that say how elements round; None is the format's own."""
+
+    verb: str
+    rounding: Any = None
+    overflow: Any = None
+    nan: Any = None
+    seed: Any = None
+    noise: Any = None
+    random_bits: Any = None
+    engine: str | None = None
+
+
+@dataclass(frozen=True, repr=False)
+class Block(ScaledFormat):
+    """Element format x scale format x granularity x scale rule. It holds no arrays.
+
+    A kind of block says how scales come from numbers (`scales_of`) and what one element becomes
+    (`fill`); arrays, dtypes and layouts are the same for all.
+    """
+
+    of: Format
+    granularity: Granularity
+
+    scale_format: ClassVar[Scale]
+
+    @abstractmethod
+    def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[Block, Any, Any]:
+        """The format of an array of that shape, and the scales and zeros given with the call."""
+
+    @abstractmethod
+    def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Array, Array | None]:
+        """Scales and zero points of an array; None where every zero point is 0."""
+
+    @abstractmethod
+    def fill(
+        self, kind: str, x: Array, out: Array, scales: Array, zeros: Array | None, request: Request
+    ) -> None:
+        """`out` from numbers: "code" or "value" of each."""
+
+    @abstractmethod
+    def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
+        """The values of codes."""
+
+    @property
+    def code_dtype(self) -> np.dtype[Any]:
+        return np.dtype(f"{'i' if self.of.signed_codes else 'u'}{self.of.code_bits // 8}")
+
+    @property
+    def has_zeros(self) -> bool:
+        """Whether each scale comes with a zero point of its own."""
+        return False
+
+    def bits_per_element(self, shape: Shape) -> float:
+        """Bits of an element of an array of that shape, with its share of scales and zero points.
+
+        >>> numfmt.parse("int4[size=128,axis=-1]").bits_per_element((4096, 4096))
+        4.25
+        """
+        shared = self.scale_format.bits + self.of.bits * self.has_zeros
+        return _bits_per_element(self.of, shared * self.granularity.scale_count(shape), shape)
+
+    def encode(  # type: ignore[override]
+        self, x: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None,
+        noise: Any = None, random_bits: Any = None, scale: Any = None, zero: Any = None,
+        axis: int | None = None, dtype: Any = None, out: Any = None, engine: str | None = None,
+    ) -> BlockArray:  # fmt: skip
+        """Codes and scales of an array.
+
+        Parameters are those of `numfmt.encode`; `scale` and `zero` are numbers or arrays of the
+        shape of the scales, `axis` the one that keeps its own scale; `out` takes the codes.
+
+        Returns
+        -------
+        BlockArray : codes of the shape of `x`, scales, zero points
+
+        Raises
+        ------
+        RangeError : NaN without `nan=`; numbers that are not finite where scales come from them
+        ValueError, TypeError : a scale, zero point, axis, dtype or array that cannot be served
+
+        >>> numfmt.parse("int8[scale=0.5]").encode([1.0, -2.25, 99.0]).codes
+        array([  2,  -4, 127], dtype=int8)
+        """
+        request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
+        given = _given(x)
+        block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
+        numbers = plain(given)
+        codes = _output(given.array.shape, block._code_dtype(dtype, out), out)
+        scales, zeros = block.scales_of(numbers, scale, zero, request)
+        block.fill("code", numbers, codes, scales, zeros, request)
+        return BlockArray(codes, scales, zeros, block)
+
+    def cast(  # type: ignore[override]
+        self, x: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None,
+        noise: Any = None, random_bits: Any = None, scale: Any = None, zero: Any = None,
+        axis: int | None = None, dtype: Any = None, out: Any = None, engine: str | None = None,
+    ) -> Any:  # fmt: skip
+        """The values of `encode`, in one pass.
+
+        Returns
+        -------
+        ndarray, shape of `x`, or a NumPy scalar for a scalar
+            dtype of `x` if it is float16/32/64, else float32; other than float32 it holds the
+            float32 values, rounded once more for float16.
+
+        >>> numfmt.parse("int8[scale=0.5]").cast([1.0, -2.25, 99.0])
+        array([ 1. , -2. , 63.5])
+        """
+        request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
+        given = _given(x)
+        block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
+        wanted = _value_dtype(
+            dtype if dtype is not None or out is None else out.dtype, _float_dtype(x, given)
+        )
+        numbers = plain(given)
+        values = _output(given.array.shape, F4 if wanted.kind == "O" else wanted, out)
+        scales, zeros = block.scales_of(numbers, scale, zero, request)
+        block.fill("value", numbers, values, scales, zeros, request)
+        return _returned(values, wanted, x, out)
+
+    def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
+        """The values of an array in this format; see `BlockArray.decode`."""
+        wanted = _value_dtype(dtype if dtype is not None or out is None else out.dtype, F4)
+        codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
+        values = _output(array.shape, F4 if wanted.kind == "O" else wanted, out)
+        self.read(codes, values, array.scales, array.zeros)
+        return _exact(values) if wanted.kind == "O" else values
+
+    def _code_dtype(self, dtype: Any, out: Any) -> np.dtype[Any]:
+        own = self.code_dtype
+        wanted = np.dtype(dtype if dtype is not None else getattr(out, "dtype", own))
+        if wanted.kind != own.kind or wanted.itemsize < own.itemsize:
+            raise TypeError(f"codes of '{self}' are {own}, got dtype {wanted}")
+        return wanted
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BlockArray:
+    """An array in a scaled format.
+
+    codes : ndarray of integers, shape of the array
+    scales : ndarray of float32, of the shape that the granularity gives
+    zeros : ndarray of the codes' dtype, shape of `scales`, or None where every zero point is 0
+    format : Block
+
+    >>> a = numfmt.parse("int8[axis=0]").encode([[1.0, 2.0], [0.0, 127.0]])
+    >>> a.codes.tolist(), a.scales.tolist()[1]
+    ([[64, 127], [0, 127]], 1.0)
+    >>> a
+    <int8[axis=0]: shape (2, 2), 24 bits an element>
+    """
+
+    codes: Array
+    scales: Array
+    zeros: Array | None
+    format: Block
+
+    @property
+    def shape(self) -> Shape:
+        return self.codes.shape
+
+    def decode(self, dtype: Any = None, out: Any = None) -> Any:
+        """The values, float32 unless `dtype` or `out` says float16, float64 or object.
+
+        >>> numfmt.parse("uint8[scale=0.5, zero=2]").encode([1.0, -1.0]).decode()
+        array([ 1., -1.], dtype=float32)
+        """
+        return self.format.decode_array(self, dtype, out)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the arrays in memory; codes of less than 8 bits take a byte each."""
+        return self.codes.nbytes + self.scales.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
+
+    @property
+    def bits_per_element(self) -> float:
+        """Bits of an element once codes are packed, scales and zero points counted in."""
+        block = self.format
+        each = block.scale_format.bits + (0 if self.zeros is None else block.of.bits)
+        return _bits_per_element(block.of, each * self.scales.size, self.shape)
+
+    def __repr__(self) -> str:
+        return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"
+
+
+def _bits_per_element(of: Format, shared: int, shape: Shape) -> float:
+    count = int(np.prod(shape, dtype=np.int64))
+    return of.bits + shared / count if count else float(of.bits)
+
+
+def _engine(engine: str | None) -> str | None:
+    return None if engine is None else choose("engine", engine, ENGINES)
+
+
+def _given(x: Any) -> Input:
+    """Any array, list, scalar or CPU tensor, as the engines read it."""
+    if inputs.is_tensor(x):
+        return inputs.classify_tensor(x)
+    return inputs.classify(x if isinstance(x, np.ndarray) else np.asarray(x))
+
+
+def plain(given: Input) -> Array:
+    """Contiguous float32 or float64 numbers: `x` itself where it is that, else rounded to float32."""
+    x = given.array
+    if given.coded is None and x.dtype.str[1:] in ("f4", "f8") and inputs.is_loadable(x):
+        return x
+    result = np.empty(x.shape, np.float32)
+    single = parse("f32")
+    assert isinstance(single, Format)
+    execute(given, plan(single, policy(single), False, None), result, None)
+    return result
+
+
+def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
+    """The dtype of results: that of `x` if it is float16/32/64, else float32."""
+    if inputs.is_tensor(x):
+        name = str(x.dtype).removeprefix("torch.")
+        return np.dtype(name if name in ("float16", "float64") else "float32")
+    dtype = np.asarray(x).dtype
+    return dtype.newbyteorder("=") if dtype.kind == "f" and dtype.itemsize <= 8 and dtype.isbuiltin else F4
+
+
+def _value_dtype(asked: Any, default: np.dtype[Any]) -> np.dtype[Any]:
+    if asked is None:
+        return default
+    try:
+        wanted = np.dtype(asked)
+    except TypeError:
+        wanted = np.dtype(bool)
+    if wanted.kind != "O" and (wanted.kind != "f" or wanted.itemsize > 8):
+        raise TypeError(f"values come as float16, float32, float64 or object, not {asked}")
+    return wanted
+
+
+def _output(shape: Shape, dtype: np.dtype[Any], out: Any) -> Array:
+    if out is None:
+        return np.empty(shape, dtype.newbyteorder("="))
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"out= takes an ndarray, got {type(out).__name__}")
+    if out.shape != shape:
+        raise ValueError(f"out has shape {out.shape}, the result has {shape}")
+    if out.dtype.newbyteorder("=") != dtype.newbyteorder("="):
+        raise TypeError(f"out has dtype {out.dtype}, the result has {dtype}")
+    if not out.flags.writeable:
+        raise ValueError("out is read-only")
+    return out
+
+
+def _returned(values: Array, wanted: np.dtype[Any], x: Any, out: Any) -> Any:
+    if out is not None:
+        return out
+    if wanted.kind == "O":
+        values = _exact(values)
+    if inputs.is_tensor(x):
+        return sys.modules["torch"].from_numpy(values)
+    return values[()] if isinstance(x, (Number, np.generic)) else values
+
+
+def _exact(values: Array) -> Array:
+    result = np.empty(values.shape, object)
+    result.reshape(-1)[:] = [Fraction(float(v)) for v in values.reshape(-1)]
+    return result
+
+
+def refused(block: Block, verb: str, bad: Array, what: str, cure: str) -> RangeError:
+    """The error that counts bad elements and names the first."""
+    count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
+    at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""
+    return RangeError(
+        f"{verb} to '{block}': {count} of {bad.size} values {'is' if count == 1 else 'are'} {what}{at}. {cure}",
+        count, bad.size, first,
+    )  # fmt: skip

@@ -1,0 +1,232 @@
+"""Affine quantization of whole arrays: which loop, which rows, threads; the definition in NumPy.
+
+`x` is contiguous float32 or float64, or codes; each element is first rounded to float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import jit, pool
+from ..engine.inputs import writeable_alias
+from ..engine.run import WORTH_A_THREAD
+from ..kernels import affine as steps
+from ..kernels.affine import Bounds, Geometry, Parameters
+from .granularity import LONG, Layout, Shape
+from .profiles import Profile
+
+Array = np.ndarray[Any, Any]
+KERNEL_BITS = 16  # of codes that float32 counts exactly, with a zero point
+COST = 0.25  # ns an element, roughly
+INF_WORD = 0x7F800000
+INT32 = 1 << 31
+
+
+class Job(NamedTuple):
+    """All that decides a code beside the number: flat arrays of a number for each scale."""
+
+    layout: Layout
+    profile: Profile
+    parameters: Parameters
+    bounds: Bounds
+    away: bool
+    wide: bool  # codes of more than KERNEL_BITS bits
+
+    @property
+    def how(self) -> int:
+        return (
+            steps.DIVIDE * (self.profile.op == "divide")
+            + steps.AWAY * self.away
+            + steps.QUOTIENT * (self.profile.keeps == "reciprocal")
+        )
+
+    @property
+    def has_loop(self) -> bool:
+        return not self.wide and self.profile.clamp == "float"
+
+
+def job_of(
+    layout: Layout, profile: Profile, scales: Array, zeros: Array | None, first: int, last: int, nan: int,
+    away: bool, bits: int,
+) -> Job:  # fmt: skip
+    """From scales as the profile keeps them, in the order of the layout."""
+    wide = bits > KERNEL_BITS
+    number = np.float64 if wide else np.float32
+    kept = scales.reshape(-1).astype(np.float32)
+    zero = np.zeros(kept.shape, number) if zeros is None else zeros.reshape(-1).astype(number)
+    nothing = np.zeros_like(zero)
+    early = profile.zero == "before"
+    inverted = profile.op == "reciprocal" and profile.keeps == "scale"
+    parameters = Parameters(
+        factor=np.float32(1) / kept if inverted else kept,
+        unit=kept,
+        before=zero.astype(np.float32) if early else nothing.astype(np.float32),
+        after=nothing if early else zero,
+    )
+    bounds = Bounds(number(first), number(last), number(profile.limit), number(nan))
+    return Job(layout, profile, parameters, bounds, away, wide)
+
+
+def run(kind: str, x: Array, out: Array, job: Job, engine: str | None) -> bool:
+    """Fill `out`: "value" and "code" of numbers, or "decode" of codes. Whether some x is NaN."""
+    if not x.size:
+        return False
+    if np.may_share_memory(x, out) and not _same_place(x, out):
+        x = x.copy()
+    compiled = jit.loops() if engine not in ("numpy", "reference") and job.has_loop else None
+    if compiled is not None:
+        return _compiled(compiled, kind, writeable_alias(x).reshape(-1), out, job)
+    if engine == "kernel" and jit.loops() is None:
+        raise ImportError("engine='kernel' needs numba, which cannot be imported")
+    return _defined(_DEFINITIONS[kind], x.reshape(-1), out, job)
+
+
+def _same_place(x: Array, out: Array) -> bool:
+    return x.ctypes.data == out.ctypes.data and x.strides == out.strides and x.dtype == out.dtype
+
+
+# The definition
+
+
+def _defined(formula: Callable[..., Array], x: Array, out: Array, job: Job) -> bool:
+    """Chunk by chunk; each chunk is read before it is written."""
+    target, nan = _flat(out), False
+    many = job.parameters.unit.size > 1
+    with np.errstate(all="ignore"):
+        for start in range(0, x.size, LONG):
+            stop = min(start + LONG, x.size)
+            scale = job.layout.scale_of(start, stop) if many else np.zeros(1, np.intp)
+            given = x[start:stop]
+            result = formula(given, Parameters(*(field[scale] for field in job.parameters)), job)
+            nan |= bool((given != given).any())
+            target[start:stop] = result
+    return nan
+
+
+def _flat(out: Array) -> Any:
+    """Something whose slices are those of `out` in C order."""
+    return out.reshape(-1) if out.flags.c_contiguous else out.flat
+
+
+def _codes(x: Array, p: Parameters, job: Job) -> Array:
+    x = steps.single(x)
+    if job.profile.clamp == "int32":
+        return _int32_codes(x, p, job)
+    return steps.code_of(x, p, job.bounds, job.how).astype(np.int64)
+
+
+def _int32_codes(x: Array, p: Parameters, job: Job) -> Array:
+    """x86 turns what an int32 does not hold into INT_MIN, and the sum with the zero point wraps."""
+    t = steps.rounded(steps.scaled(x, p, job.how), job.how)
+    held = (t >= -INT32) & (t < INT32)
+    k = np.where(held, t, -INT32).astype(np.int64) + p.after.astype(np.int64)
+    wrapped = (k + INT32) % (2 * INT32) - INT32
+    return np.clip(wrapped, int(job.bounds.low), int(job.bounds.high))
+
+
+def _values(x: Array, p: Parameters, job: Job) -> Array:
+    if job.has_loop:
+        return np.asarray(steps.value_of(steps.single(x), p, job.bounds, job.how))
+    return _decoded(_codes(x, p, job), p, job)
+
+
+def _decoded(code: Array, p: Parameters, job: Job) -> Array:
+    if job.wide and not job.how & steps.QUOTIENT:
+        return _product(code - (p.before.astype(np.float64) + p.after), p.unit)
+    number = code.astype(np.float64 if job.wide else np.float32)
+    return np.asarray(steps.decoded(number, p, job.how))
+
+
+def _product(count: Array, unit: Array) -> Array:
+    """fl32(unit * count) of integers below 2**33: exact halves, their float64 sum rounded to odd."""
+    high = np.trunc(count / 65536) * 65536
+    a, b = unit * high, unit * (count - high)
+    total = a + b
+    rest = b - (total - a)
+    inexact_even = (rest != 0) & (total.view(np.int64) & 1 == 0)
+    odd = np.where(inexact_even, np.nextafter(total, np.copysign(np.inf, rest)), total)
+    return odd.astype(np.float32)
+
+
+_DEFINITIONS = {"value": _values, "code": _codes, "decode": _decoded}
+
+
+# Other modes and policies: what comes before and after the rounding
+
+
+def in_steps(x: Array, job: Job) -> Array:
+    """x in steps, float32, before it is rounded; of the shape of x."""
+    result = np.empty(x.shape, np.float32)
+    _defined(lambda given, p, job: steps.scaled(steps.single(given), p, job.how), x.reshape(-1), result, job)
+    return result
+
+
+def after(shape: Shape, job: Job) -> Array:
+    """The zero point added after rounding, int64, of that shape or one for all."""
+    zeros = job.parameters.after.astype(np.int64)
+    if zeros.size == 1:
+        return zeros.reshape(())
+    return zeros[job.layout.scale_of(0, prod(shape))].reshape(shape)
+
+
+# The loops
+
+
+def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
+    layout = job.layout
+    varying = layout.is_varying
+    count, g = layout.columns() if varying else layout.rows()
+    loop = getattr(compiled, f"{kind}_{'columns' if varying else 'rows'}")
+    p = np.stack(job.parameters)
+    p = np.tile(p, layout.copies) if varying else p
+    b, shape, how = np.stack(job.bounds), np.array(g, np.int64), job.how
+
+    def fill(target: Array, first: int, last: int, base: int) -> bool:
+        return bool(loop(x, target, p, b, shape, how, first, last, base) > INF_WORD)
+
+    limit = pool.thread_limit() if x.size * COST > WORTH_A_THREAD else 1
+    parts = list(_ranges(0, count, -(-count // limit)))
+    if _is_direct(x, out):
+        flat = out.reshape(-1)
+        return any(pool.run(lambda part: fill(flat, part[0], part[1], 0), parts))
+    start_of = _column_start if varying else _row_start
+    return any(pool.run(lambda part: _through_scratch(fill, start_of, g, part, x, out, kind), parts))
+
+
+def _ranges(first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
+    for start in range(first, last, max(size, 1)):
+        yield start, min(start + size, last)
+
+
+def _is_direct(x: Array, out: Array) -> bool:
+    plain = out.flags.carray and out.dtype.isnative and out.dtype != np.float16
+    return plain and not np.may_share_memory(x, out)
+
+
+def _row_start(row: int, g: Geometry) -> int:
+    return int(steps.row_of(row, g)[0])
+
+
+def _column_start(row: int, g: Geometry) -> int:
+    return row * g.inner
+
+
+def _through_scratch(
+    fill: Any, start_of: Any, g: Geometry, part: tuple[int, int], x: Array, out: Array, kind: str
+) -> bool:
+    """Rows go to a scratch array first: `out` may be `x`, strided, swapped or float16."""
+    target, nan = _flat(out), False
+    length = g.size if start_of is _row_start else g.inner
+    dtype = out.dtype.newbyteorder("=") if kind == "code" else np.dtype(np.float32)
+    scratch = np.empty(0, dtype)
+    for first, last in _ranges(*part, max(1, LONG // length)):
+        start, stop = start_of(first, g), min(start_of(last, g), x.size)
+        if scratch.size < stop - start:
+            scratch = np.empty(stop - start, dtype)
+        nan |= fill(scratch, first, last, start)
+        target[start:stop] = scratch[: stop - start]
+    return nan

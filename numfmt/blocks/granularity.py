@@ -1,0 +1,188 @@
+"""Which elements of an array share a scale: the whole tensor, an index of an axis, a group along one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..kernels.affine import Geometry
+
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
+LONG = 1 << 16  # elements of a row; longer ones are cut, so that threads and scratch have pieces
+SHORT = 1 << 10  # elements; shorter rows with a scale for each element are laid end to end
+
+
+class Layout(NamedTuple):
+    """An array in C order as (outer, n, inner); a scale serves `size` indices of n. `shared`: it
+    does so for every outer and inner index; else each pair of those has scales of its own."""
+
+    outer: int
+    n: int
+    inner: int
+    size: int
+    shared: bool
+
+    @property
+    def groups(self) -> int:
+        return -(-self.n // self.size)
+
+    def scale_of(self, start: int, stop: int) -> Array:
+        """The number of the scale of each of the elements `start ... stop - 1`."""
+        row, inside = np.divmod(np.arange(start, stop), self.inner)
+        outer, position = np.divmod(row, self.n)
+        if self.shared:
+            return position // self.size
+        return (outer * self.groups + position // self.size) * self.inner + inside
+
+    def ranges(self, x: Array) -> tuple[Array, Array]:
+        """The least and the greatest element of each scale, extended to 0; NaN where one is NaN."""
+        cube = x.reshape(self.outer, self.n, self.inner)
+        if self.shared:
+            return cube.min(axis=(0, 2), initial=0.0), cube.max(axis=(0, 2), initial=0.0)
+        starts = np.arange(0, self.n, self.size)
+        if not starts.size:
+            return (np.empty((self.outer, 0, self.inner), x.dtype),) * 2
+        low, high = (f.reduceat(cube, starts, axis=1) for f in (np.minimum, np.maximum))
+        return np.minimum(low, 0), np.maximum(high, 0)
+
+    def slices(self, x: Array) -> Iterator[Array]:
+        """The elements of each scale in turn."""
+        cube = x.reshape(self.outer, self.n, self.inner)
+        if self.shared:
+            yield from (cube[:, i] for i in range(self.n))
+            return
+        for outer in range(self.outer):
+            for start in range(0, self.n, self.size):
+                yield from (cube[outer, start : start + self.size, i] for i in range(self.inner))
+
+    @property
+    def is_varying(self) -> bool:
+        """Whether the scale changes from each element to the next in memory."""
+        return self.n > 1 and self.inner == 1 if self.shared else self.inner > 1
+
+    @property
+    def copies(self) -> int:
+        """How often the scales are laid end to end, for rows long enough to be fast."""
+        short = self.shared and self.is_varying and self.n < SHORT
+        return max(1, min(SHORT // self.n, self.outer)) if short else 1
+
+    def rows(self) -> tuple[int, Geometry]:
+        """Rows that share one scale each."""
+        if self.shared:
+            pieces = max(1, -(-self.inner // LONG))
+            period = self.n
+            return self.outer * self.n * pieces, Geometry(
+                pieces, self.inner, min(self.inner, LONG), period, 1, 0, 1
+            )
+        return self.outer * self.groups, Geometry(
+            self.groups, self.n, self.size, self.outer, self.groups, 1, 1
+        )
+
+    def columns(self) -> tuple[int, Geometry]:
+        """Rows with a scale for each element."""
+        if self.shared:
+            length = self.n * self.copies
+            count = -(-self.outer * self.n // length)
+            return count, Geometry(1, count, count, 1, 0, 0, length)
+        return self.outer * self.n, Geometry(1, self.n, self.size, 1, self.groups, 0, self.inner)
+
+
+@dataclass(frozen=True)
+class Granularity(ABC):
+    """Where scales change; it knows no array, only shapes."""
+
+    @abstractmethod
+    def layout(self, shape: Shape) -> Layout: ...
+
+    @abstractmethod
+    def scale_shape(self, shape: Shape) -> Shape:
+        """The shape of the scales of an array of that shape."""
+
+    @property
+    @abstractmethod
+    def options(self) -> dict[str, int]:
+        """As a spec says it."""
+
+    def scale_count(self, shape: Shape) -> int:
+        return prod(self.scale_shape(shape))
+
+
+@dataclass(frozen=True)
+class PerTensor(Granularity):
+    """One scale, of shape ().
+
+    >>> PerTensor().scale_shape((4, 6))
+    ()
+    """
+
+    def layout(self, shape: Shape) -> Layout:
+        return Layout(1, 1, prod(shape), 1, True)
+
+    def scale_shape(self, shape: Shape) -> Shape:
+        return ()
+
+    @property
+    def options(self) -> dict[str, int]:
+        return {}
+
+
+@dataclass(frozen=True)
+class PerAxis(Granularity):
+    """One scale for each index of an axis ("per channel"), of shape (n,).
+
+    >>> PerAxis(-1).scale_shape((4, 6))
+    (6,)
+    """
+
+    axis: int
+
+    def layout(self, shape: Shape) -> Layout:
+        axis = index_of(self.axis, shape)
+        return Layout(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), 1, True)
+
+    def scale_shape(self, shape: Shape) -> Shape:
+        return (shape[index_of(self.axis, shape)],)
+
+    @property
+    def options(self) -> dict[str, int]:
+        return {"axis": self.axis}
+
+
+@dataclass(frozen=True)
+class Groups(Granularity):
+    """One scale for each `size` elements along an axis, the last group perhaps a shorter one.
+
+    >>> Groups(-1, 4).scale_shape((4, 6))
+    (4, 2)
+    """
+
+    axis: int
+    size: int
+
+    def layout(self, shape: Shape) -> Layout:
+        axis = index_of(self.axis, shape)
+        return Layout(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), self.size, False)
+
+    def scale_shape(self, shape: Shape) -> Shape:
+        axis = index_of(self.axis, shape)
+        return (*shape[:axis], -(-shape[axis] // self.size), *shape[axis + 1 :])
+
+    @property
+    def options(self) -> dict[str, int]:
+        return {"size": self.size, "axis": self.axis}
+
+
+def index_of(axis: int, shape: Shape) -> int:
+    """An axis counted from the front; `ValueError` where the array has no such axis."""
+    if not -len(shape) <= axis < len(shape):
+        raise ValueError(
+            f"axis={axis}: an array of shape {shape} has {len(shape)} axes"
+            + (f", {-len(shape)} to {len(shape) - 1}" if shape else "")
+        )
+    return axis % len(shape)
