@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import choose
 from .histograms import Histogram
 
 Array = np.ndarray[Any, Any]
@@ -75,8 +76,10 @@ def divergences(histogram: Histogram, levels: int = 128, search: str = "kl") -> 
     >>> i[-1], round(float(d[-1]), 12)
     (8, 0.150315265337)
     """
-    rule = SEARCHES[search]
+    rule = SEARCHES[choose("search", search, SEARCHES)]
     counts = rule.prepare(histogram)
+    if not counts.any():
+        raise ValueError(f"{search} leaves no element of this histogram to search. Give it more than zeros")
     prefix = Prefix(counts, _running(counts), _running(counts > 0))
     candidates = _candidates(rule, counts.size, levels)
     return candidates, np.array([rule.divergence(prefix, i, levels) for i in candidates])
@@ -88,8 +91,8 @@ def least_divergence(histogram: Histogram, levels: int = 128, search: str = "kl"
     >>> least_divergence(Histogram([8, 8, 4, 4, 0, 0, 0, 1]), levels=4)
     8.5
     """
-    rule = SEARCHES[search]
     candidates, d = divergences(histogram, levels, search)
+    rule = SEARCHES[search]
     at = len(d) - 1 - int(np.argmin(d[::-1])) if rule.last else int(np.argmin(d))
     return min((candidates[at] + rule.offset) * histogram.width, histogram.largest)
 

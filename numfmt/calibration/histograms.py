@@ -56,9 +56,9 @@ class Histogram:
 
     def __post_init__(self) -> None:
         given = np.asarray(self.counts)
-        if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size or given.min() < 0:
+        if given.ndim != 1 or given.dtype.kind not in "iu" or not given.any() or given.min() < 0:
             raise ValueError(
-                f"a histogram takes a list of counts, integers from 0 on; got {given.dtype} of shape"
+                f"a histogram takes a list of counts, integers from 0 on, not all 0; got {given.dtype} of shape"
                 f" {given.shape}. Count the elements of each bin first"
             )
         object.__setattr__(self, "counts", given.astype(np.int64))

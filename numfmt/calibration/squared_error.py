@@ -45,10 +45,14 @@ def mean_squared_errors(histogram: Histogram, thresholds: Any, bits: int = 8, si
     ([0.333333, 0.0], [0.0, 0.333333])
     """
     places = np.atleast_1d(np.asarray(thresholds, np.float64)) / histogram.width
-    parts = [places[i : i + _AT_ONCE] for i in range(0, places.size, _AT_ONCE)]
-    code = largest_code(bits, signed)
-    errors = [_errors(histogram, part[:, None], code) for part in parts]
-    return np.concatenate(errors, axis=1) * (histogram.width**2 / histogram.total)
+    with np.errstate(over="ignore"):
+        return _in_bins(histogram, places, largest_code(bits, signed)) * histogram.width * histogram.width
+
+
+def _in_bins(histogram: Histogram, places: Array, code: int) -> Array:
+    """Those errors with widths as the unit, some thresholds at a time."""
+    parts = [places[i : i + _AT_ONCE, None] for i in range(0, places.size, _AT_ONCE)]
+    return np.concatenate([_errors(histogram, part, code) for part in parts], axis=1) / histogram.total
 
 
 def _errors(histogram: Histogram, t: Array, code: int) -> Array:
@@ -70,9 +74,9 @@ def least_squares(histogram: Histogram, bits: int = 8, signed: bool = True) -> f
     >>> least_squares(Histogram([9000, 9000, 9000, 9000, 0, 0, 0, 1]), bits=4)
     4.0
     """
-    edges = np.arange(1, histogram.counts.size + 1) * histogram.width
-    errors = mean_squared_errors(histogram, edges, bits, signed).sum(axis=0)
-    return min(float(edges[np.argmin(errors)]), histogram.largest)
+    edges = np.arange(1.0, histogram.counts.size + 1)
+    errors = _in_bins(histogram, edges, largest_code(bits, signed)).sum(axis=0)
+    return min(float(edges[np.argmin(errors)]) * histogram.width, histogram.largest)
 
 
 def least_squares_of_middles(histogram: Histogram, bits: int = 8, signed: bool = True) -> float:

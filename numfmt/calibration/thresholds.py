@@ -109,9 +109,7 @@ def compare_thresholds(
     """
     options, names = checked(bits, signed, percentile), method_list(methods)
     tensors = x.items() if isinstance(x, Mapping) else [("", x)]
-    return Thresholds(
-        tuple(row for name, a in tensors for row in _rows(str(name), Samples(a), names, options))
-    )
+    return Thresholds(tuple(row for name, a in tensors for row in _rows(str(name), a, names, options)))
 
 
 def method_list(methods: str | Iterable[str] | None) -> list[str]:
@@ -129,8 +127,12 @@ def method_list(methods: str | Iterable[str] | None) -> list[str]:
     return list(dict.fromkeys(choose("method", name, METHODS) for name in names))
 
 
-def _rows(tensor: str, data: Samples, names: Sequence[str], options: Options) -> list[ThresholdRow]:
-    return [_row(tensor, name, data, options) for name in names]
+def _rows(tensor: str, x: Any, names: Sequence[str], options: Options) -> list[ThresholdRow]:
+    try:
+        data = Samples(x)
+        return [_row(tensor, name, data, options) for name in names]
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"tensor {tensor!r}: {error}" if tensor else str(error)) from None
 
 
 def _row(tensor: str, method: str, data: Samples, options: Options) -> ThresholdRow:
