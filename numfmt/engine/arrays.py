@@ -152,6 +152,7 @@ def _count(x: Any, noise: Any, out: Any, p: Any) -> Any:
     """Integers in every mode and overflow; as values, times the step."""
     q = fixed.grid(p)
     peak = q.zero
+    up = sub(q.width, load_word(fixed.NOISE_BITS, q.zero))
     with np.errstate(all="ignore"):
         for part in _blocks(x.size):
             parts = significand(x[part], q.zero)
@@ -159,7 +160,7 @@ def _count(x: Any, noise: Any, out: Any, p: Any) -> Any:
             if noise is None:
                 k = fixed.integer_of(parts, q)
             else:
-                drawn = or_(shl(noise[part].astype(p.dtype), fixed.NOISE_BITS), q.half_draw)
+                drawn = or_(shl(noise[part].astype(p.dtype), up), q.half_draw)
                 k = fixed.integer_drawn(parts, drawn, q)
             out[part] = count_real(k) * real(q.step) if out.dtype.kind == "f" else k
     return peak

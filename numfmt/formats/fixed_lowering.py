@@ -7,14 +7,12 @@ from fractions import Fraction
 
 from ..format import Format
 from ..kernels.parameters import AdderParameters, GridParameters, IntegerParameters, pack
-from ..kernels.words import ZERO_EXPONENT
+from ..kernels.words import LAYOUT
 from ..overflow import folded, saturated_bits
 from ..reference import Policy
 from ..registry import Lowered, Reading, lowering
 from .fixed import Fixed
-from .floats_lowering import BIAS, FRACTION, bits_of
-
-_ONES = (1 << 64) - 1
+from .floats_lowering import BIAS, FRACTION, bits_of, draws_fit
 
 
 @lowering(Fixed)
@@ -28,11 +26,9 @@ class FixedLowering:
         assert isinstance(fmt, Fixed)
         if not _has_normal_step(fmt, width):
             return None
-        if width == 32:
-            return _by_adder(fmt, policy, codes) if _adder_serves(fmt, policy) else None
-        if policy.rounding.stochastic == "c" or policy.overflow == "wrap_sign_magnitude" and fmt.bits == 64:
-            return None
-        return _on_grid(fmt, policy)
+        if width == 32 and _adder_serves(fmt, policy):
+            return _by_adder(fmt, policy, codes)
+        return _on_grid(fmt, policy, width) if _grid_serves(fmt, policy, width, codes) else None
 
     @staticmethod
     def decoding(fmt: Format, width: int) -> Reading | None:
@@ -52,6 +48,14 @@ def _adder_serves(fmt: Fixed, policy: Policy) -> bool:
     """Whether all steps lie within half of the number that is added, and overflow saturates."""
     plain = policy.rounding.name == "nearest_even" and not policy.wraps
     return plain and policy.overflow != "saturate_zero" and fmt.boundary_bits < FRACTION[32]
+
+
+def _grid_serves(fmt: Fixed, policy: Policy, width: int, codes: bool) -> bool:
+    """Whether the integers, and the bit above them that sign-magnitude wrapping reads, fit a word;
+    as values they must fit a float."""
+    bits = fmt.bits + (policy.overflow == "wrap_sign_magnitude")
+    held = codes or fmt.boundary_bits <= FRACTION[width] + 2
+    return bits <= width and held and draws_fit(policy, width)
 
 
 def _sign(fmt: Fixed) -> int:
@@ -77,22 +81,23 @@ def _by_adder(fmt: Fixed, policy: Policy, codes: bool) -> Lowered:
     return Lowered("fixed_even", pack(q, 32), _guard(fmt, policy, 32))
 
 
-def _on_grid(fmt: Fixed, policy: Policy) -> Lowered:
-    row, half = policy.rounding, 1 << 63
+def _on_grid(fmt: Fixed, policy: Policy, width: int) -> Lowered:
+    row, half, ones = policy.rounding, 1 << (width - 1), (1 << width) - 1
     low, high = fmt.span
     if policy.overflow == "saturate_symmetric":
         low = max(low, -high)
     q = GridParameters(
-        zero=0, one=1, ones=_ONES, width=64, inf=bits_of(math.inf, 64),
-        point=int(ZERO_EXPONENT) - fmt.frac, step=bits_of(fmt.step, 64),
-        base=row.base, odd=row.odd, neg=row.neg,
-        above_up=half - 1 if row.nearest else 0, above=half if row.nearest else _ONES,
-        half_draw=1 << (63 - policy.random_bits) if row.stochastic == "b" else 0,
+        zero=0, one=1, ones=ones, width=width, last=width - 1, inf=bits_of(math.inf, width),
+        point=int(LAYOUT[width // 8].unit) - fmt.frac, step=bits_of(fmt.step, width),
+        base=row.base, odd=row.odd, neg=row.neg, sticky=int(not row.stochastic),
+        above_up=half - 1 if row.nearest else 0, above=half if row.nearest else ones,
+        half_draw=1 << (width - 1 - policy.random_bits) if row.stochastic == "b" else 0,
         max_pos=high, max_neg=-low, low=_kept(fmt, policy),
         over_pos=_forced(fmt, policy, False), over_neg=_forced(fmt, policy, True), sign=_sign(fmt),
-        nan=_nan(fmt, policy), **_turns(fmt, policy),
+        nan=_nan(fmt, policy), **_turns(fmt, policy, width),
     )  # fmt: skip
-    return Lowered("fixed_stochastic" if row.stochastic else "fixed", pack(q, 64), _guard(fmt, policy, 64))
+    kind = "fixed_stochastic" if row.stochastic else "fixed"
+    return Lowered(kind, pack(q, width), _guard(fmt, policy, width))
 
 
 def _kept(fmt: Fixed, policy: Policy) -> int:
@@ -118,12 +123,12 @@ def _forced(fmt: Fixed, policy: Policy, negative: bool) -> int:
     return folded(far, fmt, plain) & ~_kept(fmt, policy)
 
 
-def _turns(fmt: Fixed, policy: Policy) -> dict[str, int]:
+def _turns(fmt: Fixed, policy: Policy, width: int) -> dict[str, int]:
     """When sign-magnitude wrapping inverts; see `overflow.folded`."""
     count = min(saturated_bits(policy.overflow)[0], fmt.bits) if policy.wraps else 0
     return {
         "turns": int(policy.overflow.startswith("wrap_sign_magnitude")),
-        "turn": min(fmt.bits - count, 63),
+        "turn": min(fmt.bits - count, width - 1),
         "turn_zero": int(count == 0),
         "turn_top": fmt.bits - 1,
         "turn_sign": int(count > 0),

@@ -212,7 +212,7 @@ class FloatLowering:
     def rounding(fmt: Format, policy: Policy, width: int, codes: bool) -> Lowered | None:
         """The loop, or None where none of this width is exact."""
         assert isinstance(fmt, Float)
-        if not fits(fmt, width) or not _draws_fit(policy, width):
+        if not fits(fmt, width) or not draws_fit(policy, width):
             return None
         lowered = _Lowering(fmt, policy, width, codes)
         q = lowered.parameters()
@@ -258,7 +258,7 @@ def _guard(fmt: Float, policy: Policy, q: RoundingParameters) -> int:
     return int(q.inf) + 1 if policy.nan_code == -1 else (1 << q.width) - 1
 
 
-def _draws_fit(policy: Policy, width: int) -> bool:
+def draws_fit(policy: Policy, width: int) -> bool:
     """Variant c rounds the fraction first, which no loop does; b needs one bit more than is drawn."""
     variant = policy.rounding.stochastic
     return variant != "c" and not (variant == "b" and policy.random_bits >= width)

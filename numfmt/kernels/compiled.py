@@ -107,13 +107,7 @@ def _overload_load_word(code, like):
     return lambda code, like: _convert(code, like)
 
 
-@register_jitable
-def _float_parts(x: Any) -> Any:
-    a = np.bitwise_and(x, words.MAGNITUDE)
-    e = np.right_shift(a, words.FRACTION_BITS)
-    fraction = np.bitwise_and(a, words.FRACTION)
-    m = _select(e == np.uint64(0), fraction, np.bitwise_or(fraction, words.IMPLICIT))
-    return a, np.subtract(np.uint64(0), np.right_shift(x, words.TOP)), m, np.maximum(e, words.ONE)
+register_jitable(words.parted)
 
 
 @register_jitable
@@ -121,14 +115,15 @@ def _integer_parts(x: Any) -> Any:
     m = np.uint64(x)
     m = _select(x < 0, np.subtract(np.uint64(0), m), m)
     negative = _select(x < 0, ~np.uint64(0), np.uint64(0))
-    return _bitcast(np.float64(m)), negative, m, words.ZERO_EXPONENT
+    return _bitcast(np.float64(m)), negative, m, words.DOUBLE.unit
 
 
 @overload(words.significand)
 def _overload_significand(x, like):
     if x in (types.int64, types.uint64):
         return lambda x, like: _integer_parts(x)
-    return lambda x, like: _float_parts(words.word(words.load(x, like)))
+    layout = words.SINGLE if like == types.uint32 else words.DOUBLE
+    return lambda x, like: words.parted(words.word(words.load(x, like)), layout)
 
 
 @overload(words.count_real)
@@ -226,6 +221,16 @@ def _overload_single(x):
 @overload(affine.integer)
 def _overload_integer(x, like):
     return lambda x, like: np.int32(x)
+
+
+@intrinsic
+def _fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
+    return x(x, x, x), lambda context, builder, signature, args: builder.fma(*args)
+
+
+@overload(affine.fused)
+def _overload_fused(x, factor, c):
+    return lambda x, factor, c: _fma(x, factor, c)
 
 
 _ZERO = np.float32(0.0)

@@ -32,8 +32,7 @@ from .words import (
     xor,
 )  # fmt: skip
 
-NOISE_BITS = np.uint64(32)
-LAST = np.uint64(63)  # the greatest shift of a word
+NOISE_BITS = np.uint32(32)
 
 
 def adding(p: Any) -> AdderParameters:
@@ -69,15 +68,16 @@ def code_of_sum(b: Any, q: Any) -> Any:
 
 
 def dropped(m: Any, d: Any, q: Any) -> Any:
-    """The lowest `d` bits of m as a fraction of one word, what lies deeper as one sticky bit."""
-    near = select(d == q.zero, q.zero, shl(m, and_(sub(q.width, d), LAST)))
-    sticky = select(m == q.zero, q.zero, q.one)
-    far = or_(shr(m, umin(sub(umax(d, q.width), q.width), LAST)), sticky)
+    """The lowest `d` bits of m as a fraction of one word; what lies deeper is one sticky bit, or no
+    bit for a draw, which looks no deeper."""
+    near = select(d == q.zero, q.zero, shl(m, and_(sub(q.zero, d), q.last)))
+    sticky = select(m == q.zero, q.zero, q.sticky)
+    far = or_(shr(m, umin(sub(umax(d, q.width), q.width), q.last)), sticky)
     return select(d > q.width, far, near)
 
 
 def kept(m: Any, d: Any, q: Any) -> Any:
-    return select(d > LAST, q.zero, shr(m, umin(d, LAST)))
+    return select(d > q.last, q.zero, shr(m, umin(d, q.last)))
 
 
 def grows(whole: Any, part: Any, negative: Any, q: Any) -> Any:
@@ -88,8 +88,10 @@ def grows(whole: Any, part: Any, negative: Any, q: Any) -> Any:
 
 
 def drawn(part: Any, noise: Any, q: Any) -> Any:
-    """1 where the draw takes the greater magnitude; `noise` is random bits at the top of a word."""
-    return select(part > invert(noise), q.one, q.zero)
+    """1 where the draw takes the greater magnitude: the carry of part + noise, random bits at the
+    top of a word, written out because the compiler's own carry flag is no vector instruction."""
+    carry = or_(and_(part, noise), and_(or_(part, noise), invert(add(part, noise))))
+    return shr(carry, q.last)
 
 
 def in_range(size: Any, lost: Any, a: Any, negative: Any, q: Any) -> Any:
@@ -111,12 +113,12 @@ def in_range(size: Any, lost: Any, a: Any, negative: Any, q: Any) -> Any:
 
 def left(m: Any, u: Any, q: Any) -> Any:
     """m * 2**u modulo the word."""
-    return select(u > LAST, q.zero, shl(m, umin(u, LAST)))
+    return select(u > q.last, q.zero, shl(m, umin(u, q.last)))
 
 
 def lost_left(m: Any, u: Any, q: Any) -> Any:
     """Not 0 where `left` loses bits."""
-    bound = select(u > LAST, q.zero, shr(q.ones, umin(u, LAST)))
+    bound = select(u > q.last, q.zero, shr(q.ones, umin(u, q.last)))
     return select(m > bound, q.one, q.zero)
 
 
@@ -179,9 +181,10 @@ def code_fixed(x: Any, out: Any, p: Any) -> Any:
 def value_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     q = grid(p)
     peak = q.zero
+    up = sub(q.width, load_word(NOISE_BITS, q.zero))
     for i in range(x.size):
         parts = significand(x[i], q.zero)
-        n = or_(shl(load_word(noise[i], q.zero), NOISE_BITS), q.half_draw)
+        n = or_(shl(load_word(noise[i], q.zero), up), q.half_draw)
         put(out, i, count_real(integer_drawn(parts, n, q)) * real(q.step))
         peak = umax(peak, parts[0])
     return peak
@@ -190,9 +193,10 @@ def value_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
 def code_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     q = grid(p)
     peak = q.zero
+    up = sub(q.width, load_word(NOISE_BITS, q.zero))
     for i in range(x.size):
         parts = significand(x[i], q.zero)
-        n = or_(shl(load_word(noise[i], q.zero), NOISE_BITS), q.half_draw)
+        n = or_(shl(load_word(noise[i], q.zero), up), q.half_draw)
         out[i] = integer_drawn(parts, n, q)
         peak = umax(peak, parts[0])
     return peak

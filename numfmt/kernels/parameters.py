@@ -97,18 +97,20 @@ class AdderParameters(NamedTuple):
 
 
 class GridParameters(NamedTuple):
-    """Of the fixed-point loops for every mode and overflow. Results are integers as 64-bit words."""
+    """Of the fixed-point loops for every mode and overflow. Results are integers as words."""
 
     zero: Any
     one: Any
     ones: Any
     width: Any
+    last: Any  # width - 1, the greatest shift
     inf: Any
     point: Any  # biased exponent whose significands count steps
     step: Any  # one step, as the word of a float
     base: Any  # the row of the rounding mode, 0 or 1 each
     odd: Any
     neg: Any
+    sticky: Any  # 1: bits below a word's worth of dropped ones count
     above_up: Any  # a dropped part greater than it grows: where the row says up,
     above: Any  # and where not
     half_draw: Any  # bit below those drawn, set in P3109's variant b

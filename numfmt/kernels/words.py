@@ -6,7 +6,7 @@ They work on arrays and on NumPy scalars, wrap silently, and keep the width of t
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,10 +27,35 @@ LOW_CLEARED, ODD = np.uint64(0xFFFFFFFFFFFFF800), np.uint64(2048)
 FLOAT = {4: np.float32, 8: np.float64}
 WORD = {4: np.uint32, 8: np.uint64}
 INTEGER = {4: np.int32, 8: np.int64}
-# of a float64
-MAGNITUDE, FRACTION = np.uint64((1 << 63) - 1), np.uint64((1 << 52) - 1)
-FRACTION_BITS, IMPLICIT, TOP, ONE = np.uint64(52), np.uint64(1 << 52), np.uint64(63), np.uint64(1)
-ZERO_EXPONENT = np.uint64(1075)  # the biased exponent whose significands count ones
+
+
+class Layout(NamedTuple):
+    """The fields of a float, as words of its width."""
+
+    magnitude: Any
+    fraction: Any
+    fraction_bits: Any
+    implicit: Any
+    top: Any
+    one: Any
+    unit: Any  # the biased exponent whose significands count ones
+
+
+def _layout(word: Any, bits: int, fraction_bits: int, bias: int) -> Layout:
+    return Layout(
+        *map(
+            word,
+            (
+                (1 << (bits - 1)) - 1, (1 << fraction_bits) - 1, fraction_bits, 1 << fraction_bits,
+                bits - 1, 1, bias + fraction_bits,
+            ),
+        )
+    )  # fmt: skip
+
+
+SINGLE = _layout(np.uint32, 32, 23, 127)
+DOUBLE = _layout(np.uint64, 64, 52, 1023)
+LAYOUT = {4: SINGLE, 8: DOUBLE}
 
 
 def word(x: Any) -> Any:
@@ -70,17 +95,21 @@ def odd_integer(x: Any) -> Any:
 
 
 def significand(x: Any, like: Any) -> Any:
-    """(magnitude word, all ones where negative, m, e) with |x| = m * 2**(e - ZERO_EXPONENT), m an
-    integer; the magnitude word of a 64-bit integer is that of a float64 near it."""
+    """(magnitude word, all ones where negative, m, e) with |x| = m * 2**(e - unit), m an integer;
+    the magnitude word of a 64-bit integer is that of a float64 near it."""
     if x.dtype.kind in "iu" and x.dtype.itemsize == 8:
         m = np.where(x < 0, np.negative(x), x).astype(np.uint64)
         negative = sub(like, np.asarray(x < 0).astype(np.uint64))
-        return word(m.astype(np.float64)), negative, m, ZERO_EXPONENT
-    b = word(load(x, like))
-    a = and_(b, MAGNITUDE)
-    e = shr(a, FRACTION_BITS)
-    fraction = and_(a, FRACTION)
-    return a, sub(like, shr(b, TOP)), select(e == 0, fraction, or_(fraction, IMPLICIT)), umax(e, ONE)
+        return word(m.astype(np.float64)), negative, m, DOUBLE.unit
+    return parted(word(load(x, like)), LAYOUT[like.dtype.itemsize])
+
+
+def parted(b: Any, of: Layout) -> Any:
+    """`significand` of the word of a float."""
+    a = and_(b, of.magnitude)
+    e, fraction = shr(a, of.fraction_bits), and_(a, of.fraction)
+    m = select(e < of.one, fraction, or_(fraction, of.implicit))
+    return a, sub(sub(of.one, of.one), shr(b, of.top)), m, umax(e, of.one)
 
 
 def count_real(k: Any) -> Any:
