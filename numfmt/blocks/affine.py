@@ -368,7 +368,7 @@ def _number(text: str) -> float:
 def scaled(form: Format | ScaledFormat) -> ScaledFormat:
     """The scaled format that takes `scale=`, `zero=` and `axis=`: an integer format becomes affine.
 
-    >>> scaled(numfmt.parse("int8")).cast([0.12, 7.0], scale=[0.05, 0.1], axis=0)
-    array([0.1 , 7.  ])
+    >>> scaled(numfmt.parse("int8")).cast(np.float32([0.12, 7.0]), scale=[0.05, 0.1], axis=0)
+    array([0.1, 7. ], dtype=float32)
     """
     return form if isinstance(form, ScaledFormat) else Affine(form)

@@ -42,6 +42,7 @@ class Job(NamedTuple):
             steps.DIVIDE * (self.profile.op == "divide")
             + steps.AWAY * self.away
             + steps.QUOTIENT * (self.profile.keeps == "reciprocal")
+            + steps.FUSED * (self.profile.zero == "fused")
         )
 
     @property
@@ -59,7 +60,7 @@ def job_of(
     kept = scales.reshape(-1).astype(np.float32)
     zero = np.zeros(kept.shape, number) if zeros is None else zeros.reshape(-1).astype(number)
     nothing = np.zeros_like(zero)
-    early = profile.zero == "before"
+    early = profile.zero in ("before", "fused")
     inverted = profile.op == "reciprocal" and profile.keeps == "scale"
     parameters = Parameters(
         factor=np.float32(1) / kept if inverted else kept,
@@ -144,12 +145,7 @@ def _decoded(code: Array, p: Parameters, job: Job) -> Array:
 def _product(count: Array, unit: Array) -> Array:
     """fl32(unit * count) of integers below 2**33: exact halves, their float64 sum rounded to odd."""
     high = np.trunc(count / 65536) * 65536
-    a, b = unit * high, unit * (count - high)
-    total = a + b
-    rest = b - (total - a)
-    inexact_even = (rest != 0) & (total.view(np.int64) & 1 == 0)
-    odd = np.where(inexact_even, np.nextafter(total, np.copysign(np.inf, rest)), total)
-    return odd.astype(np.float32)
+    return np.asarray(steps.single(steps.odd_sum(unit * high, unit * (count - high))))
 
 
 _DEFINITIONS = {"value": _values, "code": _codes, "decode": _decoded}

@@ -116,7 +116,7 @@ class Profile:
     name: str
     op: str = "divide"  # x / scale; "reciprocal": x * fl32(1 / scale)
     rounding: str = "nearest_even"  # or "nearest_away"
-    zero: str = "after"  # rounding, as an integer; "before": added to the float32
+    zero: str = "after"  # rounding, as an integer; "before": added to the float32; "fused": with one rounding
     clamp: str = "float"  # before the conversion to an integer; "int32": after it, which wraps
     nan: str = "raise"  # or the code it gives: "low", "high" (the ends of the range), "0"
     limit: float = math.inf  # rounded numbers above it give the lowest code: the library's int64 is full
@@ -146,10 +146,11 @@ PROFILES = {
             "torch_fake_quantize", op="reciprocal", nan="low", symmetric=torch_symmetric, affine=torch_affine,
             by_axis=(("limit", INT64_LAST),),
         ),
-        # FBGEMM on x86 adds the zero point before rounding: ties differ with an odd zero point
+        # FBGEMM adds the zero point before rounding, for a whole tensor by a fused multiply-add: ties
+        # and their neighbours differ from fake quantization's. So run torch 2.13's wheels on x86.
         Profile(
-            "torch_quantize", op="reciprocal", zero="before", nan="high", symmetric=torch_symmetric,
-            affine=torch_affine, by_axis=(("nan", "0"),),
+            "torch_quantize", op="reciprocal", zero="fused", nan="high", symmetric=torch_symmetric,
+            affine=torch_affine, by_axis=(("zero", "before"), ("nan", "0")),
         ),
         Profile("torchao", op="reciprocal", symmetric=torchao_symmetric, affine=torchao_affine),
         Profile("tensorrt", affine=None),

@@ -22,6 +22,7 @@ MAGNITUDE = np.uint32(0x7FFFFFFF)
 DIVIDE = 1  # x / scale; else x * reciprocal
 AWAY = 2  # ties away from zero; else to even
 QUOTIENT = 4  # values are divided by the reciprocal; else multiplied by the scale
+FUSED = 8  # x * reciprocal + zero point, rounded once
 
 
 class Parameters(NamedTuple):
@@ -66,8 +67,26 @@ def integer(x: Any, like: Any) -> Any:
     return x.astype(like.dtype)
 
 
+def odd_sum(a: Any, b: Any) -> Any:
+    """a + b of float64 rounded to odd, so that a rounding to float32 afterwards is the only one."""
+    total = a + b
+    part = total - a
+    rest = (a - (total - part)) + (b - part)
+    even = np.equal(total.view(np.int64) & 1, 0)
+    return np.where(
+        even & (rest != 0) & np.isfinite(total), np.nextafter(total, np.copysign(np.inf, rest)), total
+    )
+
+
+def fused(x: Any, factor: Any, c: Any) -> Any:
+    """fl32(x * factor + c); the product is exact in float64."""
+    return single(odd_sum(np.multiply(x, factor, dtype=np.float64), np.float64(1) * c))
+
+
 def scaled(x: Any, p: Any, how: Any) -> Any:
     """x in steps, with the zero point where it enters before rounding."""
+    if how & FUSED:
+        return fused(x, p.factor, p.before)
     t = x / p.factor if how & DIVIDE else x * p.factor
     return t + p.before
 
