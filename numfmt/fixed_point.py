@@ -24,7 +24,7 @@ integer bit more.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
 from math import prod
@@ -41,9 +41,10 @@ from .errors import RangeError, SpecError, choose
 from .formats.fixed import WIDEST, Fixed
 from .reference import policy
 from .registry import element
+from .rounding import rounding_mode
 
 Array = np.ndarray[Any, Any]
-_CHUNK = 1 << 16  # numbers beyond 64 bits at a time
+GUARD_BITS = 2  # a number rounded to odd so much finer rounds on like itself, in every mode
 _LOOPS_REACH = range(-900, 1000)  # fraction bits whose steps the loops hold in float64
 
 
@@ -221,8 +222,7 @@ class _Operand(NamedTuple):
 
     @property
     def reach(self) -> int:
-        """The largest magnitude there is, at least 1."""
-        return max(1, -int(self.codes.min(initial=0)), int(self.codes.max(initial=0)))
+        return _reach(self.codes)
 
 
 class _Term(NamedTuple):
@@ -264,6 +264,11 @@ def _sum(terms: Sequence[_Term], grid: Grid, fmt: Any, how: Keywords) -> FixedPo
     return FixedPoint(codes, form)
 
 
+def _reach(numbers: Array) -> int:
+    """The largest magnitude there is, at least 1."""
+    return max(1, -int(numbers.min(initial=0)), int(numbers.max(initial=0)))
+
+
 def _holding(reach: int, signed: bool) -> Any:
     """The dtype in which numbers up to `reach` are exact."""
     if reach < 1 << 63:
@@ -282,6 +287,8 @@ def _full_precision(grid: Grid) -> Fixed:
 
 def _rounded(steps: Array, frac: int, form: Fixed, how: Keywords) -> Array:
     """Codes of `steps * 2**-frac`: those of the plain integers, where the point is moved as far."""
+    if steps.dtype == object and not rounding_mode(how.get("rounding")).stochastic:
+        steps, frac = _narrowed(steps, frac, form.frac + GUARD_BITS)
     moved = replace(form, frac=form.frac - frac)
     try:
         if steps.dtype == object or moved.frac not in _LOOPS_REACH:
@@ -291,9 +298,18 @@ def _rounded(steps: Array, frac: int, form: Fixed, how: Keywords) -> Array:
         first = error.index[0] if len(error.index) == 1 else error.index
         raise RangeError(
             f"{error.count} of {error.total} results lie outside the range of '{form}', "
-            f"{float(form.min):g} to {float(form.max):g}; first at {first}",
+            f"{float(form.min):g} to {float(form.max):g}" + (f"; first at {first}" if steps.ndim else ""),
             error.count, error.total, error.index,
         ) from None  # fmt: skip
+
+
+def _narrowed(steps: Array, frac: int, wanted: int) -> tuple[Array, int]:
+    """Python integers rounded to odd at `wanted` fraction bits, as int64 if they fit it."""
+    if frac > wanted:
+        drop = frac - wanted
+        lost = np.asarray(steps & ((1 << drop) - 1) != 0, object)
+        steps, frac = np.asarray(steps >> drop | lost, object), wanted
+    return steps.astype(_holding(_reach(steps), True)), frac
 
 
 def _rounded_by_reference(
@@ -305,18 +321,13 @@ def _rounded_by_reference(
         choose("engine", engine, ENGINES)
     rule = policy(form, rounding, overflow, None, random_bits)
     draws = noise_source(rule, seed, noise, steps.shape)
-    flat = steps.reshape(-1)
-    residues = np.empty(flat.size, np.uint64)
-    for start, part in _chunks(flat):
-        words = draws.take(start, part.size).tolist() if draws else [0] * part.size
-        residues[start : start + part.size] = reference.encode_all(part.tolist(), form, rule, words)
-    codes = _extended(residues, form.bits) if form.signed else residues
-    return codes.astype(_code_dtype(form)).reshape(steps.shape)
-
-
-def _chunks(flat: Array) -> Iterator[tuple[int, Array]]:
-    for start in range(0, flat.size, _CHUNK):
-        yield start, flat[start : start + _CHUNK]
+    words = draws.take(0, steps.size).tolist() if draws else [0] * steps.size
+    try:
+        residues = reference.encode_all(steps.reshape(-1).tolist(), form, rule, words)
+    except RangeError as error:
+        first = tuple(map(int, np.unravel_index(error.index[0], steps.shape)))
+        raise RangeError(error.message, error.count, error.total, first) from None
+    return _numbers(np.array(residues, np.uint64), form).astype(_code_dtype(form)).reshape(steps.shape)
 
 
 def _operand(given: Any) -> _Operand:

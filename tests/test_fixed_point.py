@@ -273,6 +273,25 @@ def test_multiply_accumulate_rounds_once(mode):
         assert got.codes.tolist() == expected.tolist()
 
 
+@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("mode", ROUND)
+def test_wide_products_of_modest_size(mode, policy):
+    """More than 64 bits exactly, fewer where the result's fraction ends; ties and their neighbours."""
+    form = numfmt.parse("q15.16")
+    size = 29 if policy == "raise" else 40
+    codes = rng.integers(-(1 << size), 1 << size, 300)
+    ties = ((codes[:100] >> 8) << 8 | 128, np.full(100, 1 << 31))
+    x = np.concatenate([codes, ties[0], ties[0]])
+    y = np.concatenate([rng.integers(-(1 << 40), 1 << 40, 300), ties[1], ties[1] + rng.integers(-1, 2, 100)])
+    steps = x.astype(object) * y.astype(object)
+    got = fixed_point.multiply((x, "q31.24"), (y, "q31.31"), form, rounding=mode, overflow=policy)
+    expected = rounded(steps, 24 + 31 - 16, mode)
+    assert (
+        got.codes.tolist()
+        == brought_in(expected, form.bits, "saturate" if policy == "raise" else policy).tolist()
+    )
+
+
 def test_one_rounding_is_not_two():
     a, b, c = ([3], "q3.4"), ([8], "q3.4"), ([1], "q0.7")
     once = fixed_point.multiply_accumulate(a, b, c, "q3.4").codes  # 24/256 + 1/128 = 1.625 / 16
@@ -295,6 +314,19 @@ def test_shift_negate_and_requantize_into_a_format(mode):
     assert got.codes.tolist() == brought_in(rounded(-numbers, 16, mode), 32, "saturate").tolist()
     got = fixed_point.requantize((codes, form), "q15.16", rounding=mode, overflow="saturate")
     assert got.codes.tolist() == brought_in(rounded(numbers, 16, mode), 32, "saturate").tolist()
+
+
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+@pytest.mark.parametrize("policy", POLICIES[:-1])
+def test_numbers_far_outside(policy, engine):
+    """Beyond 64 bits of steps, where a loop's own words wrap."""
+    codes, form = operand("int64")
+    for places in (0, 3, 30, 60, 64, 100):
+        for result in ("int8", "q3.4", "int33", "int64"):
+            target = numfmt.parse(result)
+            got = fixed_point.shift((codes, form), places, target, overflow=policy, engine=engine)
+            expected = brought_in(codes.astype(object) << places + target.frac, target.bits, policy)
+            assert got.codes.tolist() == expected.tolist(), (places, result)
 
 
 @pytest.mark.parametrize("mode", ["toward_zero", "away_from_zero", "nearest_even"])
@@ -347,6 +379,8 @@ def test_operands_are_pairs_and_results():
     assert fixed_point.add(total, total).values.tolist() == [5.0, 1.5]
     assert fixed_point.multiply((3, "int8"), (5, "int8")).codes.shape == ()
     assert fixed_point.multiply((1 << 62, "int64"), (4, "int64"), "int64").codes == (1 << 63) - 1
+    half = fixed_point.multiply((1 << 62, "q1.62"), (1 << 62, "q1.62"), "q3.4").codes
+    assert (half.shape, half.dtype, int(half)) == ((), np.int8, 16)
     rounding_up = fixed_point.array([0.3], "int8", rounding="toward_positive", overflow="raise")
     assert rounding_up.codes.tolist() == [1]
 
@@ -396,7 +430,10 @@ REFUSED = {
     "overflow": (lambda f: f.add(([100], "int8"), ([100], "int8"), "int8", overflow="raise"),
                  r"1 of 1 results lie outside the range of 'int8', -128 to 127; first at 0"),
     "wide overflow": (lambda f: f.multiply(([1, 1 << 62], "int64"), (4, "int64"), "q3.4", overflow="raise"),
-                      r"1 of 2 results lie outside the range of 'q3.4', -8 to 7.9375; first at 1"),
+                      r"1 of 2 results lie outside the range of 'q3.4', -8 to 7.9375; first at 1$"),
+    "wide overflow, 2-D": (lambda f: f.multiply(([[1], [1 << 62]], "int64"), ([4, 8], "int64"), "q3.4",
+                           overflow="raise"), r"3 of 4 results.* to 7.9375; first at \(0, 1\)$"),
+    "scalar overflow": (lambda f: f.negate((-128, "int8"), "int8", overflow="raise"), r"-128 to 127$"),
     "shapes": (lambda f: f.add(([1, 2], "int8"), ([1, 2, 3], "int8")), r"broadcast"),
 }  # fmt: skip
 
