@@ -23,12 +23,13 @@ from typer.core import TyperGroup
 
 from ._version import __version__
 from .errors import SpecError
-from .registry import ALIASES, list_formats, parse
+from .registry import ALIASES, element, list_formats, parse
 from .rounding import MODES, rounding_mode
 
 if TYPE_CHECKING:
     from .comparison import Job
     from .format import Format, Value
+    from .table import Table
     from .tensors import Tensor
 
 BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
@@ -154,13 +155,51 @@ def compare(
     jobs = _jobs(formats, rounding, overflow, seed)
     chosen, patterns = files or [BUNDLED], tensor or ["*"]
     table = compare_tensors(_selected(chosen, patterns), jobs)
-    if not len(table):
-        raise UsageError(f"no tensor has a name like {' or '.join(patterns)}; leave --tensor out to see all")
-    print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
+    _print_table(table, patterns, as_json, as_csv)
     if plot is not None:
         from . import plotting
 
         plotting.comparison(_selected(chosen, patterns), [job.fmt for job in jobs], plot)
+
+
+@app.command()
+def calibrate(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE", help=".npy, .npz or .safetensors; by default bundled tensors."),
+    ] = None,
+    bits: Annotated[int, typer.Option(help="Of a code, 2 to 16.")] = 8,
+    methods: Annotated[str | None, typer.Option(help="Names, with commas; by default all.")] = None,
+    tensor: Annotated[list[str] | None, typer.Option(metavar="GLOB", help="Only these names.")] = None,
+    as_json: JsonOption = False,
+    as_csv: CsvOption = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE.png|svg|pdf", help="Draw a figure of one tensor.")
+    ] = None,
+) -> None:
+    """Where methods of calibration clip tensors, and what that costs."""
+    from .calibration.methods import MOST_BITS
+    from .calibration.thresholds import Thresholds, compare_thresholds, method_list
+
+    _check_one(as_json, as_csv)
+    _check_figure(plot)
+    if not 2 <= bits <= MOST_BITS:
+        raise UsageError(f"--bits takes an integer from 2 to {MOST_BITS}, got {bits}")
+    names, chosen, patterns = method_list(methods), files or [BUNDLED], tensor or ["*"]
+    tables = [compare_thresholds({t.name: t.whole()}, bits, names) for t in _selected(chosen, patterns)]
+    if plot is not None and len(tables) > 1:
+        raise UsageError(f"--plot draws one tensor, there are {len(tables)}; choose one with --tensor")
+    _print_table(Thresholds(tuple(row for table in tables for row in table)), patterns, as_json, as_csv)
+    if plot is not None:
+        from . import plotting
+
+        plotting.thresholds(_selected(chosen, patterns), plot, bits=bits, methods=methods)
+
+
+def _print_table(table: Table[Any], patterns: Sequence[str], as_json: bool, as_csv: bool) -> None:
+    if not len(table):
+        raise UsageError(f"no tensor has a name like {' or '.join(patterns)}; leave --tensor out to see all")
+    print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
 
 
 def _jobs(formats: str, rounding: str | None, overflow: str | None, seed: int | None) -> list[Job]:
@@ -215,7 +254,7 @@ def info(fmt: FormatArgument, as_json: JsonOption = False) -> None:
 def formats(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """All named formats."""
     _emit(
-        [_format_line(parse(name), name) for name in list_formats()], as_json, as_csv, left=("name", "also")
+        [_format_line(element(name), name) for name in list_formats()], as_json, as_csv, left=("name", "also")
     )
 
 
@@ -293,7 +332,7 @@ def _exact(text: str) -> Value:
 @app.command()
 def values(fmt: FormatArgument, as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """Every code of a format of up to 16 bits, with its bits and its value."""
-    form = parse(fmt)
+    form = element(fmt)
     if form.bits > WIDEST:
         raise UsageError(f"'{form}' has 2**{form.bits} codes; values lists formats of up to {WIDEST} bits")
     _check_one(as_json, as_csv)
@@ -304,7 +343,7 @@ def _value_line(fmt: Format, code: int) -> dict[str, Any]:
     from .notation import hexadecimal, split_bits
 
     return {
-        "code": code,
+        "code": fmt.outward(code),
         "hex": hexadecimal(code, fmt.bits),
         "bits": split_bits(code, fmt),
         "value": float(fmt.value(code)),

@@ -87,7 +87,33 @@ def test_compare_draws(source, tmp_path, suffix):
     assert (tmp_path / f"f{suffix}").stat().st_size > 1000
 
 
+def test_calibrate_without_a_file_shows_the_bundled_tensors():
+    text = run("calibrate", "--methods", "absmax,kl").stdout
+    assert [line.split(":")[0] for line in text.splitlines() if "elements" in line] == list(TENSORS)
+    assert text.count("\nkl ") == 4
+
+
+def test_calibrate_prints_what_the_library_computes(source):
+    rows = json.loads(run("calibrate", source, "--bits", "4", "--json").stdout)
+    table = numfmt.calibration.compare_thresholds({"x": np.load(source)}, 4)
+    assert rows == json.loads(table.to_json())
+    lines = csv.DictReader(io.StringIO(run("calibrate", source, "--methods", "mse", "--csv").stdout))
+    assert [line["method"] for line in lines] == ["mse"]
+
+
+def test_calibrate_draws_one_tensor(source, tmp_path):
+    args = ("calibrate", source, "--methods", "absmax,mse", "--plot", tmp_path / "f.png")
+    assert "mse" in run(*args).stdout
+    assert (tmp_path / "f.png").stat().st_size > 1000
+
+
 MISUSE = [
+    (("calibrate", "--methods", "kll"), "Did you mean 'kl'"),
+    (("calibrate", "--bits", "1"), "--bits takes an integer from 2 to 16, got 1"),
+    (("calibrate", "--json", "--csv"), "exclude each other"),
+    (("calibrate", "--tensor", "nothing*"), "no tensor has a name like nothing*"),
+    (("calibrate", "--plot", "f.gif"), "ends in .png, .svg, .pdf"),
+    (("calibrate", "--plot", "f.png"), "draws one tensor, there are 4; choose one with --tensor"),
     (("compare", "--formats", "bf61"), "Did you mean 'bf16'"),
     (("compare", "--formats", "fp8"), "Choose one of: 'e4m3fn'"),
     (("compare", "--rounding", "nearest_evn"), "Did you mean 'nearest_even'"),
@@ -118,10 +144,12 @@ def test_bad_use_is_status_2(args, text):
 
 def test_failures_are_status_1(tmp_path):
     (tmp_path / "bad.npz").write_bytes(b"PK\3\4 no")
+    np.save(tmp_path / "empty.npy", np.zeros(0))
     for args, text in [
         (("compare", tmp_path / "none.npy"), "No such file"),
         (("compare", tmp_path / "bad.npz"), "damaged"),
         (("compare", tmp_path), "expected one of .npy"),
+        (("calibrate", tmp_path / "empty.npy"), "tensor 'empty': no threshold"),
         (("explain", "nan", "e2m1fn"), "no NaN"),
         (("explain", "1e9", "bf16", "--overflow", "raise", "--rounding", "nearest_even"), None),
         (("explain", "1e9", "f16", "--overflow", "raise"), "beyond the last value"),

@@ -138,6 +138,55 @@ def test_odd_formats_and_odd_data_can_be_drawn(spec, x):
     texts(plotting.comparison(x, spec))
 
 
+HEAVY = np.append(X, [40.0, np.nan, 0.0]).astype(np.float32)
+
+
+@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("methods", [None, list(numfmt.calibration.METHODS)], ids=["seven", "all"])
+def test_no_label_of_thresholds_lies_on_another(bits, methods):
+    figure = plotting.thresholds({"model.layers.0.mlp.act": HEAVY}, bits=bits, methods=methods)
+    found = texts(figure)
+    assert len(found) > 40
+    for (a, box), (b, other) in combinations(found, 2):
+        assert not box.padded(-0.5).overlaps(other.padded(-0.5)), (a, b)
+    for text, box in found:
+        assert min(box.x0, box.y0) >= -1, text
+        assert box.x1 <= figure.bbox.x1 + 1, text
+
+
+def test_thresholds_are_drawn_where_they_are():
+    figure = plotting.thresholds(HEAVY, bits=4, methods="absmax,mse")
+    rows = numfmt.calibration.compare_thresholds(HEAVY, 4, "absmax,mse")
+    marks = [line.get_xydata()[0].tolist() for line in figure.axes[4].lines if len(line.get_xdata()) == 1]
+    assert marks == [[np.log2(row.threshold), np.log2(row.rms_error)] for row in rows]
+    total = next(line for line in figure.axes[4].lines if line.get_label() == "both")
+    for mark in marks:
+        assert np.interp(mark[0], *total.get_data()) == pytest.approx(mark[1], abs=0.02)
+    lines = [line.get_xdata()[0] for line in figure.axes[0].lines]
+    assert lines == [mark[0] for mark in marks]
+    assert "buys" in " ".join(text for text, _ in texts(figure))
+
+
+@pytest.mark.parametrize("x", [[1.0], [5e-324], [5e-324, 1.7e308], [1.0, -1.0, 0.0], np.arange(9)], ids=str)
+def test_thresholds_of_odd_data_can_be_drawn(x):
+    texts(plotting.thresholds(x))
+
+
+@pytest.mark.parametrize(
+    ("x", "options", "text"),
+    [
+        ({"a": [1.0], "b": [2.0]}, {}, "shows one tensor, got 2"),
+        ([0.0, 0.0], {}, "every element is 0"),
+        ([], {}, "no finite element"),
+        ([1.0], {"bits": 1}, "from 2 to 16"),
+        ([1.0], {"path": "t.gif"}, "its name must end in"),
+    ],
+)
+def test_thresholds_refuse(x, options, text):
+    with pytest.raises(ValueError, match=text):
+        plotting.thresholds(x, **options)
+
+
 def test_looks_differ_without_colour():
     looks = [look(i) for i in range(12)]
     assert len({(str(a.linestyle), a.marker) for a in looks}) == 12

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 import numfmt
 from numfmt.calibration import Histogram, divergences, least_divergence
 
-I = np.arange(2048)
-H1 = 100000000 // (I + 20) ** 2
-H2 = 1000000 // (1 + I * I // 400)
-H3 = np.where(I % 7 == 3, 0, H1)
+N = np.arange(2048)
+H1 = 100000000 // (N + 20) ** 2
+H2 = 1000000 // (1 + N * N // 400)
+H3 = np.where(N % 7 == 3, 0, H1)
 
 
 def best(counts, search="kl", levels=128):
@@ -139,7 +139,7 @@ def test_every_divergence_is_that_of_the_plain_algorithm(search, counts, levels,
 
 def test_which_of_several_minima():
     even = Histogram([4] * 256)  # 256 bins into 128 levels lose nothing, nor do 128
-    i, d = divergences(Histogram([4] * 256 + [0] * 3), 128)
+    _, d = divergences(Histogram([4] * 256 + [0] * 3), 128)
     assert d[256 - 128 :].tolist() == [0.0] * 4
     assert least_divergence(Histogram([4] * 256 + [0] * 3), 128) == 256.5
     assert least_divergence(Histogram([4] * 256 + [0] * 3), 128, "kl_pytorch_quantization") == 259

@@ -231,7 +231,7 @@ def test_merging_takes_the_same_kind():
         (ACIQ(), ACIQ(signed=False)),
         (MinMax(), None),
     ]:
-        with pytest.raises(TypeError, match="cannot merge .* same method and options"):
+        with pytest.raises(TypeError, match=r"cannot merge .* same method and options"):
             one.merge(other)
 
 
