@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from . import blocks as _blocks
 from . import formats as _formats
 from ._version import __version__
 from .casting import cast, decode, encode
@@ -44,7 +45,7 @@ __all__ = [
     "parse",
     "unpack",
 ]
-del _formats
+del _blocks, _formats
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
     "calibration": "",

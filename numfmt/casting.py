@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import reference
+from .blocks import BlockArray, scaled
 from .engine import inputs
 from .engine.inputs import Input
 from .engine.plan import ENGINES, Plan, decoding_plan, plan
@@ -18,7 +19,8 @@ from .engine.run import Noise, decode_into, execute, number_chunks, value_of
 from .errors import RangeError, choose
 from .format import Format, exponent
 from .reference import Policy, policy
-from .registry import parse
+from .registry import element, parse
+from .scaled import ScaledFormat
 
 Array = np.ndarray[Any, Any]
 _FLOATS = {2: (10, -14, 15), 4: (23, -126, 127), 8: (52, -1022, 1023)}  # fraction bits, emin, emax
@@ -41,15 +43,16 @@ def cast(
         (`Fraction`, `Decimal`, decimal strings and big ints among them). Taken as exact: nothing
         is narrowed first.
     fmt : str, Format or dtype
-        A spec such as ``"bf16"`` or ``"e4m3fn"``.
+        A spec such as ``"bf16"``, ``"e4m3fn"``, ``"q3.12"`` or ``"int8[axis=0]"``.
     rounding : str, optional
         ``nearest_even`` (default), ``nearest_away``, ``nearest_up``, ``nearest_down``,
         ``nearest_zero``, ``nearest_odd``, ``toward_zero``, ``toward_positive``,
         ``toward_negative``, ``away_from_zero``, ``to_odd``, ``stochastic``, or an alias
         (``rne``, ``rtz``, ``sr``, ``SC_RND``, ``roundTiesToEven``, ...).
     overflow : str, optional
-        ``ieee`` (default of floats), ``saturate``, ``saturate_finite``, ``infinity``, ``nan``,
-        ``raise``.
+        ``ieee`` (default of floats), ``saturate`` (default of all others), ``saturate_finite``,
+        ``infinity``, ``nan``, ``raise``; for fixed point also ``wrap``, ``wrap[n]``,
+        ``wrap_sign_magnitude[n]``, ``saturate_zero``, ``saturate_symmetric``.
     nan : number, "max" or "min", optional
         What NaN becomes; without it a format that has no NaN raises.
     seed : int, 0 <= seed < 2**64, optional
@@ -59,8 +62,13 @@ def cast(
         Random words given by the caller, in place of a seed.
     random_bits : int, 1 to 32, optional
         How many of the top bits of a word ``stochastic`` uses.
-    scale, zero, axis
-        For scaled formats; an element format refuses them.
+    scale : number or array of float32, optional
+        Real numbers a step; makes an integer format a scaled one, as ``"int8[scale=0.1]"`` does.
+        An array has one scale for each index of ``axis``, or the shape that the groups give.
+    zero : integer or array of integers, optional
+        The code of 0.0, of the shape of ``scale``.
+    axis : int, optional
+        The axis that keeps its own scale; for groups the one along which they run.
     dtype : float16, float32, float64 or object, optional
         Of the result; object gives `Fraction`.
     out : ndarray, shape of `x`, optional
@@ -100,7 +108,12 @@ def cast(
             result = _scalar(x, fmt, rounding, overflow, engine)
             if result is not None:
                 return result
-    _refuse_scaled(fmt, scale=scale, zero=zero, axis=axis)
+    block = _block(fmt, scale, zero, axis)
+    if block is not None:
+        return block.cast(
+            x, rounding=rounding, overflow=overflow, nan=nan, seed=seed, noise=noise,
+            random_bits=random_bits, scale=scale, zero=zero, axis=axis, dtype=dtype, out=out, engine=engine,
+        )  # fmt: skip
     job = _plan(fmt, rounding, overflow, nan, random_bits, False, engine)
     return _convert(x, job, seed, noise, dtype, out)
 
@@ -118,14 +131,25 @@ def encode(
     Returns
     -------
     ndarray of the smallest uintN that holds a code, shape of `x`, or a NumPy scalar
-        Codes are right-aligned, one an element; `pack` makes bytes of them.
+        Codes are right-aligned, one an element; `pack` makes bytes of them. Those of signed
+        fixed-point formats are two's complement, in the smallest intN. A scaled format gives a
+        `BlockArray`: codes with their scales and zero points.
 
     Examples
     --------
     >>> encode([1.0, -2.0, 448.0], "e4m3fn")
     array([ 56, 192, 126], dtype=uint8)
+    >>> encode([1.0, -2.0, 448.0], "int8")
+    array([  1,  -2, 127], dtype=int8)
+    >>> encode([1.0, -2.0, 448.0], "int8", scale=0.5).codes
+    array([  2,  -4, 127], dtype=int8)
     """
-    _refuse_scaled(fmt, scale=scale, zero=zero, axis=axis)
+    block = _block(fmt, scale, zero, axis)
+    if block is not None:
+        return block.encode(
+            x, rounding=rounding, overflow=overflow, nan=nan, seed=seed, noise=noise,
+            random_bits=random_bits, scale=scale, zero=zero, axis=axis, dtype=dtype, out=out, engine=engine,
+        )  # fmt: skip
     job = _plan(fmt, rounding, overflow, nan, random_bits, True, engine)
     return _convert(x, job, seed, noise, dtype, out)
 
@@ -136,7 +160,8 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     Parameters
     ----------
     codes : array_like of integers, any shape
-        Each from 0 to ``2**bits - 1``.
+        Each from 0 to ``2**bits - 1``; of signed fixed-point formats the two's complement, or its
+        residue. Or a `BlockArray`, which brings its format.
     fmt : str, Format or dtype
     dtype : float16, float32, float64 or object, optional
         By default the narrowest of float32 and float64 that holds every value.
@@ -145,15 +170,18 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     Raises
     ------
     RangeError : a code that the format does not have
+    ValueError : float64 does not hold every value (integers of more than 53 bits)
 
     Examples
     --------
     >>> decode([0x38, 0xFE, 0x7F], "e4m3fn")
     array([   1., -448.,   nan], dtype=float32)
     """
+    if isinstance(codes, BlockArray):
+        return _decoded_blocks(codes, fmt, dtype, out)
     if fmt is None:
         raise TypeError("decode needs the format of the codes, as in decode(codes, 'e4m3fn')")
-    form = parse(fmt)
+    form = element(fmt)
     given = codes if isinstance(codes, np.ndarray) else _integers(codes, form)
     if given.dtype.kind not in "iu":
         raise TypeError(f"codes are integers, got an array of dtype {given.dtype}")
@@ -162,11 +190,29 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     return result[()] if np.isscalar(codes) and out is None else result
 
 
+def _block(fmt: Any, scale: Any, zero: Any, axis: Any) -> ScaledFormat | None:
+    """The scaled format that a call asks for, by its spec or by its keywords; None for an element
+    format."""
+    form = parse(fmt)
+    if isinstance(form, ScaledFormat):
+        return form
+    given = [name for name, value in (("scale", scale), ("zero", zero), ("axis", axis)) if value is not None]
+    if given and not form.uniform:
+        raise TypeError(f"{given[0]}= is for scaled formats; '{form}' is an element format")
+    return scaled(form) if given else None
+
+
+def _decoded_blocks(array: BlockArray, fmt: Any, dtype: Any, out: Any) -> Any:
+    if fmt is not None and parse(fmt) != array.format:
+        raise TypeError(f"the array is in '{array.format}', not in '{fmt}'; leave fmt out")
+    return array.decode(dtype, out)
+
+
 @lru_cache(maxsize=512)
 def _cached_plan(
     fmt: Any, rounding: Any, overflow: Any, nan: Any, random_bits: Any, codes: bool, engine: Any
 ) -> Plan:
-    form = parse(fmt)
+    form = element(fmt)
     return plan(form, policy(form, rounding, overflow, nan, random_bits), codes, engine)
 
 
@@ -176,7 +222,7 @@ def _plan(fmt: Any, rounding: Any, overflow: Any, nan: Any, bits: Any, codes: bo
     simple = isinstance(fmt, (str, Format)) and nan is None
     if simple and all(map(_is_plain, (rounding, overflow, bits, engine))):
         return _cached_plan(fmt, rounding, overflow, None, bits, codes, engine)
-    form = parse(fmt)
+    form = element(fmt)
     rule = policy(form, rounding, overflow, nan, bits)
     return plan(form, rule, codes, None if engine is None else choose("engine", engine, ENGINES))
 
@@ -231,6 +277,8 @@ def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
 
 def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any) -> Any:
     """(loop, parameters) of an unguarded deterministic cast from and to `dtype`, or None."""
+    if isinstance(parse(fmt), ScaledFormat):
+        return None
     job = _plan(fmt, rounding, overflow, None, None, False, engine)
     plain = not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
     found = job.loop(8 * dtype.itemsize) if plain else None
@@ -239,12 +287,6 @@ def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any)
     if plain and len(_LOOPS) < _MOST_LOOPS:
         _LOOPS[fmt, rounding, overflow, engine, dtype] = loop
     return loop
-
-
-def _refuse_scaled(fmt: Any, **given: Any) -> None:
-    for name, value in given.items():
-        if value is not None:
-            raise TypeError(f"{name}= is for scaled formats; '{parse(fmt)}' is an element format")
 
 
 def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
@@ -371,7 +413,7 @@ def _holding(fmt: Format, itemsize: int) -> bool:
     significant = fmt.boundary_bits - 1
     return (
         significant <= fraction + 1
-        and exponent(max(fmt.max, -fmt.min)) <= emax
+        and exponent(fmt.largest) <= emax
         and (fmt.smallest / Fraction(2) ** (emin - fraction)).denominator == 1
     )
 
@@ -475,13 +517,13 @@ def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array
     return result
 
 
-def _code_range(fmt: Format) -> tuple[int, int]:
+def code_range(fmt: Format) -> tuple[int, int]:
     """The codes that decode takes: two's complement as signed numbers or as their residues."""
     return -(1 << (fmt.bits - 1)) if fmt.signed_codes else 0, (1 << fmt.bits) - 1
 
 
 def _check_codes(codes: Array, fmt: Format) -> None:
-    low, top = _code_range(fmt)
+    low, top = code_range(fmt)
     if not codes.size or low <= np.iinfo(codes.dtype).min and np.iinfo(codes.dtype).max <= top:
         return
     largest, least = int(codes.max()), int(codes.min())
@@ -490,7 +532,7 @@ def _check_codes(codes: Array, fmt: Format) -> None:
 
 
 def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
-    low, top = _code_range(fmt)
+    low, top = code_range(fmt)
     bad = [c > top or c < low for c in codes.reshape(-1)]
     first = tuple(int(i) for i in np.unravel_index(bad.index(True), codes.shape)) if codes.ndim else ()
     return RangeError(

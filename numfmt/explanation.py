@@ -13,7 +13,7 @@ from .cuts import LARGEST
 from .format import Format, Value, is_special
 from .notation import hexadecimal, number_text, split_bits
 from .reference import Policy, Step, policy
-from .registry import parse
+from .registry import element
 
 _RULES = {
     "exact": "x is a value of the format",
@@ -113,7 +113,7 @@ def explain(
     error           0.5 ulp
     decided by      tie: nearest_even   (rounding nearest_even, overflow ieee)
     """
-    form = parse(fmt)
+    form = element(fmt)
     rule = policy(form, rounding, overflow, nan, random_bits)
     value = reference.exact(x)
     draws = noise_source(rule, seed, noise, ())
@@ -128,11 +128,16 @@ def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation
     lower = None if lower_code is None else fmt.value(lower_code)
     upper = None if upper_code is None else fmt.value(upper_code)
     return Explanation(
-        format=fmt, exact=x, value=result, code=step.code, bits=split_bits(step.code, fmt),
-        lower=lower, lower_code=lower_code, upper=upper, upper_code=upper_code, tie=step.split,
+        format=fmt, exact=x, value=result, code=fmt.outward(step.code), bits=split_bits(step.code, fmt),
+        lower=lower, lower_code=_outward(lower_code, fmt), upper=upper, upper_code=_outward(upper_code, fmt),
+        tie=step.split,
         error_ulp=_error(x, result, lower, upper, fmt),
         rounding=rule.rounding.name, overflow=rule.overflow, rule=step.rule,
     )  # fmt: skip
+
+
+def _outward(code: int | None, fmt: Format) -> int | None:
+    return None if code is None else fmt.outward(code)
 
 
 def _neighbours(x: Value, fmt: Format, step: Step) -> tuple[int | None, int | None]:

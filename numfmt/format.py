@@ -115,6 +115,11 @@ class Format(ABC):
         return self.at(self.span[0])
 
     @cached_property
+    def largest(self) -> Fraction:
+        """The largest magnitude."""
+        return max(self.max, -self.min)
+
+    @cached_property
     def smallest(self) -> Fraction:
         """The smallest positive value."""
         return self.at(self._first_positive)
@@ -157,6 +162,9 @@ class Format(ABC):
         return range(1 << self.bits)
 
     def __repr__(self) -> str:
+        if self.uniform:
+            ends = f"{float(self.min):.6g} to {float(self.max):.6g}, step {float(self.smallest):.6g}"
+            return f"<{self}: {self.bits} bits, {ends}>"
         low, high = float(self.smallest), float(self.max)
         specials = "".join(
             f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code is not None

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from .notation import hexadecimal, log10, power_text
-from .registry import list_formats, parse
+from .registry import element, list_formats
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,8 @@ def finfo(fmt: Any) -> FormatLimits:
     >>> round(finfo("f16").db, 1)
     240.8
     """
-    f = parse(fmt)
-    ratio = log10(max(f.max, -f.min)) - log10(f.smallest)
+    f = element(fmt)
+    ratio = log10(f.largest) - log10(f.smallest)
     minus = f.zero(True)
     return FormatLimits(
         name=str(f),
@@ -123,7 +123,7 @@ def _text(name: str, value: Any, bits: int) -> str:
 _COLUMNS = (
     "name",
     "bits",
-    "sign, exponent, fraction",
+    "sign, exponent or integer, fraction",
     "max",
     "smallest normal",
     "smallest",
@@ -134,6 +134,9 @@ _COLUMNS = (
 )
 
 
+_PARTS = (("sign",), ("exponent", "integer"), ("significand", "fraction"))
+
+
 def format_table() -> str:
     """All named formats with their limits, as a Markdown table."""
     rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_table_row(finfo(name)) for name in list_formats())]
@@ -141,12 +144,13 @@ def format_table() -> str:
 
 
 def _table_row(f: FormatLimits) -> tuple[str, ...]:
-    parts = (int(f.signed), f.exponent_bits, f.mantissa_bits)
+    parts = dict(element(f.name).fields)
+    widths = [sum(parts.get(n, 0) for n in names) for names in _PARTS]
     yes = {True: "yes", False: "-"}
     return (
         f"`{f.name}`",
         str(f.bits),
-        ", ".join(map(str, parts)),
+        ", ".join(map(str, widths)),
         f"{float(f.max):.6g}",
         power_text(f.smallest_normal),
         power_text(f.smallest_subnormal),

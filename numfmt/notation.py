@@ -10,12 +10,12 @@ from .format import Format, Value, exponent
 
 
 def hexadecimal(code: int, bits: int) -> str:
-    """A code with all its digits.
+    """A code with all its digits; of a negative one its two's complement.
 
     >>> hexadecimal(7, 8)
     '0x07'
     """
-    return f"0x{code:0{-(-bits // 4)}X}"
+    return f"0x{code & ((1 << bits) - 1):0{-(-bits // 4)}X}"
 
 
 def split_bits(code: int, fmt: Format) -> str:
@@ -24,7 +24,7 @@ def split_bits(code: int, fmt: Format) -> str:
     >>> split_bits(0x7E, numfmt.parse("e4m3fn"))
     '0|1111|110'
     """
-    text, parts, at = f"{code:0{fmt.bits}b}", [], 0
+    text, parts, at = f"{code & ((1 << fmt.bits) - 1):0{fmt.bits}b}", [], 0
     for _, width in fmt.fields:
         parts.append(text[at : at + width])
         at += width

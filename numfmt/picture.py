@@ -70,7 +70,7 @@ def _box(start: float, end: float, top: int, height: int, fill: str, stroke: str
 
 def _range_bar(fmt: Format) -> Iterator[str]:
     """Positive values on a scale of powers of ten; the subnormal ones in a lighter shade."""
-    low, normal, high = map(log10, (fmt.smallest, fmt.min_normal, fmt.max))
+    low, normal, high = map(log10, (fmt.smallest, fmt.min_normal, fmt.largest))
     first = math.floor(low)
     last = max(math.ceil(high), first + 1)
 
@@ -94,6 +94,8 @@ def _ticks(first: int, last: int) -> range:
 
 def _sentence(fmt: Format) -> str:
     """The same in words: the ends of the range, and the special values."""
+    if fmt.uniform:
+        return f"{fmt.bits} bits: {number(fmt.min)} … {number(fmt.max)}, step {number(fmt.smallest)}"
     subnormal = f"{number(fmt.smallest)} (subnormal), " if fmt.smallest < fmt.min_normal else ""
     sign = "±" if fmt.min < 0 else ""
     specials = [n for n, c in (("inf", fmt.infinity()), ("nan", fmt.nan())) if c is not None]

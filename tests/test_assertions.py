@@ -194,8 +194,9 @@ def test_every_code_equals_itself(spec):
     count = min(1 << fmt.bits, 1 << 12)
     codes = np.arange(count, dtype=np.uint64) * np.uint64((1 << fmt.bits) // count)
     assert_same_bits(codes, codes, fmt, nan_bits=True)
-    values = numfmt.decode(codes, fmt)
-    assert_same_bits(values, values, fmt)
+    if fmt.boundary_bits <= 54:
+        values = numfmt.decode(codes, fmt)
+        assert_same_bits(values, values, fmt)
 
 
 def test_a_long_report_stays_short():
@@ -208,3 +209,12 @@ def test_a_long_report_stays_short():
     assert text.startswith("1048576 of 1048576 elements differ as bf16; the first 5:")
     assert len(text.splitlines()) == 1 + 5 * 4
     assert peak < 10 * x.nbytes
+
+
+def test_codes_of_twos_complement_and_their_residues_are_the_same():
+    assert_same_bits(np.int8([-3, 127]), np.uint8([253, 127]), "int8")
+    text = message(np.int8([-3, 4]), np.int8([-4, 4]), "int8")
+    assert "actual    0xFD  1|1111101  -3" in text
+    assert "expected  0xFC  1|1111100  -4" in text
+    assert "neighbours of the expected: 0xFB -5, 0xFD -3" in text
+    assert "-9 is no code of int4, which has -8 to 0xF" in message(np.int8([-9]), np.int8([7]), "int4")

@@ -1,5 +1,6 @@
 """Families of element formats: one file each. Importing this package registers them all."""
 
-from . import fixed, fixed_lowering, floats, floats_lowering, p3109
+# ruff: noqa: I001  the order is that of list_formats
+from . import floats, floats_lowering, p3109, fixed, fixed_lowering
 
 __all__ = ["fixed", "fixed_lowering", "floats", "floats_lowering", "p3109"]

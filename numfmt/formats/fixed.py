@@ -181,6 +181,6 @@ def parse_hardware(match: re.Match[str], spec: str) -> Fixed:
     return _made(spec, width, width - int(match["whole"][:9]), signed)
 
 
-for _bits in (2, 3, 4, 8, 16, 32, 64):
+for _bits in (4, 8, 16, 32, 64):
     for _prefix in ("", "u"):
         name(f"{_prefix}int{_bits}", f"{_prefix}int{_bits}")

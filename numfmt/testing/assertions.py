@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..casting import cast, decode, encode
+from ..casting import cast, code_range, decode, encode
 from ..format import Format, Value, is_special
 from ..notation import hexadecimal, split_bits
-from ..registry import parse
+from ..registry import element
 
 Array = np.ndarray[Any, Any]
 SHOWN = 5  # differing elements that a message spells out
@@ -57,7 +57,7 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
         neighbours of the expected: 0x80 -0, 0x01 0.001953125
     """
     __tracebackhide__ = True
-    pair = _pair(actual, expected, parse(fmt))
+    pair = _pair(actual, expected, element(fmt))
     if pair.actual.shape != pair.expected.shape:
         raise AssertionError(f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}")
     differing = _differing(pair, nan_bits)
@@ -100,16 +100,24 @@ def _differing(pair: _Pair, nan_bits: bool) -> Array:
 
 def _differing_codes(pair: _Pair, nan_bits: bool) -> Array:
     a, e = pair.actual.reshape(-1), pair.expected.reshape(-1)
-    unequal = (a != e) | ~_are_codes(a, pair.fmt)
+    unequal = (_bits(a, pair.fmt) != _bits(e, pair.fmt)) | ~_are_codes(a, pair.fmt)
     bad = np.flatnonzero(unequal)
     return bad if nan_bits else bad[~(_are_nan(a[bad], pair.fmt) & _are_nan(e[bad], pair.fmt))]
 
 
+def _bits(codes: Array, fmt: Format) -> Array:
+    """The bit patterns of codes: two's complement and its residue are the same."""
+    return codes.astype(np.uint64) & np.uint64((1 << fmt.bits) - 1)
+
+
 def _are_codes(x: Array, fmt: Format) -> Array:
-    return np.asarray((x >= 0) & (x <= (1 << fmt.bits) - 1))
+    low, top = code_range(fmt)
+    return np.asarray((x >= low) & (x <= top))
 
 
 def _are_nan(codes: Array, fmt: Format) -> Array:
+    if fmt.nan() is None:
+        return np.zeros(codes.shape, bool)
     real = _are_codes(codes, fmt)
     return np.asarray(real & np.isnan(decode(np.where(real, codes, 0), fmt)))
 
@@ -168,11 +176,12 @@ def _index(flat: int, shape: tuple[int, ...]) -> str:
 def _code(x: Any, fmt: Format, kind: str) -> int | None:
     """The code of one element, None for what has none."""
     if kind == "codes":
-        return int(x) if 0 <= int(x) < 1 << fmt.bits else None
+        return int(x) & ((1 << fmt.bits) - 1) if _are_codes(np.asarray(x), fmt) else None
     one = np.asarray(x)
     if not _are_values(one.reshape(1), fmt)[0]:
         return None
-    return int(encode(one, fmt, overflow="saturate_finite", nan=_nan_for(fmt)))
+    code = int(encode(one, fmt, overflow="saturate_finite", nan=_nan_for(fmt)))
+    return code & ((1 << fmt.bits) - 1)
 
 
 def _is_finite(code: int, fmt: Format) -> bool:
@@ -192,7 +201,8 @@ def _side(x: Any, code: int | None, fmt: Format) -> str:
     if code is not None:
         return f"{hexadecimal(code, fmt.bits)}  {split_bits(code, fmt)}  {_exact_text(fmt.value(code))}"
     if np.asarray(x).dtype.kind in "iu":
-        return f"{int(x)} is no code of {fmt}, which has 0 to {hexadecimal((1 << fmt.bits) - 1, fmt.bits)}"
+        low, top = code_range(fmt)
+        return f"{int(x)} is no code of {fmt}, which has {low} to {hexadecimal(top, fmt.bits)}"
     nearest = cast(np.asarray(x), fmt, rounding="nearest_even", overflow="saturate", nan="max")
     if np.isnan(x):
         return f"{x} is no value of {fmt}, which has no NaN"
