@@ -524,7 +524,7 @@ def code_range(fmt: Format) -> tuple[int, int]:
 
 def _check_codes(codes: Array, fmt: Format) -> None:
     low, top = code_range(fmt)
-    if not codes.size or low <= np.iinfo(codes.dtype).min and np.iinfo(codes.dtype).max <= top:
+    if not codes.size or (low <= np.iinfo(codes.dtype).min and np.iinfo(codes.dtype).max <= top):
         return
     largest, least = int(codes.max()), int(codes.min())
     if largest > top or least < low:

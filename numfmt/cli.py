@@ -23,7 +23,7 @@ from typer.core import TyperGroup
 
 from ._version import __version__
 from .errors import SpecError
-from .registry import ALIASES, element, list_formats, parse
+from .registry import ALIASES, element, list_formats
 from .rounding import MODES, rounding_mode
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def cast(
     from .tensors import read, rounded, write_npy
 
     _check_seed(rounding, seed)
-    form = parse(to)
+    form = element(to)
     tensors = list(read(source))
     if len(tensors) != 1:
         raise UsageError(f"'{source}' holds {len(tensors)} tensors, cast takes one; save it as .npy first")

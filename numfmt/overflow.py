@@ -112,7 +112,9 @@ def _wrapped_magnitude(k: int, bits: int, count: int) -> int:
     else:
         turn = (k >> (bits - count) & 1) ^ (not negative)
     low = (k ^ -turn) & mask
-    return low if count < 2 else _wrapped(low if not negative else low - (1 << bits), bits, count, True, False)
+    return (
+        low if count < 2 else _wrapped(low if not negative else low - (1 << bits), bits, count, True, False)
+    )
 
 
 def delivers_edge(

@@ -248,10 +248,8 @@ def _on_grid(x: Fraction, fmt: Format, policy: Policy, noise: int) -> Step:
     low, high = fmt.span
     if policy.overflow == "saturate_symmetric":
         low = max(low, -high)
-    if not low <= chosen <= high:
-        step = _folded(chosen, fmt, policy)
-    else:
-        step = Step(fmt.code_at(chosen), rule)
+    inside = low <= chosen <= high
+    step = Step(fmt.code_at(chosen), rule) if inside else _folded(chosen, fmt, policy)
     if rule == "exact":
         return step
     lower, upper = (fmt.code_at(k) if low <= k <= high else None for k in (near, far))

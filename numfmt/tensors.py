@@ -29,7 +29,7 @@ from .engine.run import Noise
 from .errors import RangeError
 from .format import Format
 from .reference import WORD_BITS
-from .registry import parse
+from .registry import element
 from .rounding import rounding_mode
 
 Array = np.ndarray[Any, Any]
@@ -67,7 +67,7 @@ class FileError(OSError, ValueError):
 class Tensor(NamedTuple):
     """A name and an array; with `coded`, the elements are codes of that format.
 
-    >>> [chunk.tolist() for chunk in Tensor("w", np.array([0x3F80], np.uint16), parse("bf16")).chunks()]
+    >>> [chunk.tolist() for chunk in Tensor("w", np.array([0x3F80], np.uint16), element("bf16")).chunks()]
     [[1.0]]
     """
 
@@ -244,7 +244,7 @@ def _mapped_tensor(entry: Entry, words: Array) -> Tensor:
         raise FileError(f"tensor {entry.name!r} has dtype {entry.dtype!r}; known are {known}")
     dtype, coded = DTYPES[entry.dtype]
     array = words.view(dtype).reshape(entry.shape)
-    return Tensor(entry.name, array, parse(coded) if coded else None)
+    return Tensor(entry.name, array, element(coded) if coded else None)
 
 
 def _header(stream: BinaryIO, size: int) -> tuple[list[Entry], int]:
@@ -312,7 +312,7 @@ def rounded(
 ) -> tuple[np.dtype[Any], Iterator[Array]]:
     """What `cast`, or `encode` if `codes`, makes of a tensor: the dtype, and 1-D pieces in C order.
 
-    >>> dtype, pieces = rounded(Tensor("", np.float32([1.1, 2])), parse("e4m3fn"), codes=True)
+    >>> dtype, pieces = rounded(Tensor("", np.float32([1.1, 2])), element("e4m3fn"), codes=True)
     >>> dtype, [piece.tolist() for piece in pieces]
     (dtype('uint8'), [[57, 64]])
     """

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..errors import SpecError
 from ..format import Format
-from ..registry import parse
+from ..registry import element
 
 
 class Input(NamedTuple):
@@ -33,7 +33,7 @@ def classify(x: np.ndarray[Any, Any]) -> Input:
         return _ml_dtypes(x)
     if kind in "fiub" and x.dtype.itemsize <= 8:
         if x.dtype.itemsize == 2 and kind == "f":
-            return Input(x.view(x.dtype.str.replace("f", "u")), parse("f16"))
+            return Input(x.view(x.dtype.str.replace("f", "u")), element("f16"))
         return Input(x)
     if kind == "f":
         return Input(x)
@@ -49,7 +49,7 @@ def _ml_dtypes(x: np.ndarray[Any, Any]) -> Input:
     if name.startswith(("int", "uint")):
         return Input(x.astype(np.int8))
     try:
-        fmt = parse(name)
+        fmt = element(name)
     except SpecError:
         raise TypeError(f"expected real numbers, got an array of dtype {x.dtype}") from None
     return Input(x.view(f"u{x.dtype.itemsize}"), fmt)
@@ -69,7 +69,7 @@ def classify_tensor(x: Any) -> Input:
     if name == "float16" or not (name == "bfloat16" or name.startswith("float8")):
         return classify(plain.numpy())
     bits = plain.view(torch.int16 if plain.element_size() == 2 else torch.uint8).numpy()
-    return Input(bits.view(f"u{bits.itemsize}"), parse(name))
+    return Input(bits.view(f"u{bits.itemsize}"), element(name))
 
 
 def dtype_of(source: Input) -> np.dtype[Any]:

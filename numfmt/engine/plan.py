@@ -27,7 +27,12 @@ class Loop(NamedTuple):
     cost: float  # ns an element, roughly: to decide whether threads pay
 
 
-_COST = {"directed": 0.4, "stochastic": 0.5, "fixed": 0.8, "fixed_stochastic": 0.9}  # and 0.2 for the nearest_even loops
+_COST = {
+    "directed": 0.4,
+    "stochastic": 0.5,
+    "fixed": 0.8,
+    "fixed_stochastic": 0.9,
+}  # and 0.2 for the nearest_even loops
 _IN_PLACE = ("even", "even_own", "even_adder")  # kinds that one loop over one array serves
 
 
@@ -111,7 +116,9 @@ class DecodingPlan:
         if width not in self._loops:
             lowering = LOWERINGS.get(type(self.fmt))
             reading = lowering and lowering.decoding(self.fmt, width)
-            self._loops[width] = reading and partial(_read, getattr(self.module, reading.loop), reading.parameters)
+            self._loops[width] = reading and partial(
+                _read, getattr(self.module, reading.loop), reading.parameters
+            )
         return self._loops[width]
 
 

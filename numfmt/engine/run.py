@@ -16,7 +16,7 @@ from ..format import Format
 from ..kernels.words import load
 from ..noise import BLOCK, key
 from ..reference import Policy, is_negative
-from ..registry import parse
+from ..registry import element
 from . import arrays, inputs, pool
 from .inputs import Input
 from .plan import DecodingPlan, Loop, Plan, decoding_plan, plan
@@ -217,7 +217,7 @@ def _rounder(job: Plan, loop: Loop | None, searchable: bool) -> Worker:
 
 def _storing_float16(work: Worker) -> Worker:
     """The chunk of `out` holds the bits of float16; all values are float16's."""
-    f16 = parse("f16")
+    f16 = element("f16")
     store = plan(f16, reference.policy(f16), True, None).loop(32)
     assert store is not None
 

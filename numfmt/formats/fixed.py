@@ -81,14 +81,13 @@ class Fixed(Format):
 
     def __str__(self) -> str:
         whole = self.bits - self.signed - self.frac
-        if not self.frac:
-            plain, extra = f"{'u' * (not self.signed)}int{self.bits}", []
-        elif self.frac > 0 and whole >= 0:
-            plain, extra = f"{'u' * (not self.signed)}q{whole}.{self.frac}", []
-        else:
+        plain, options = f"{'u' * (not self.signed)}int{self.bits}", ["symmetric"] * self.symmetric
+        if self.frac > 0 and whole >= 0:
+            plain = f"{'u' * (not self.signed)}q{whole}.{self.frac}"
+        elif self.frac:
             signed = "yes" if self.signed else "no"
-            plain, extra = "fixed", [f"bits={self.bits}", f"frac={self.frac}", f"signed={signed}"]
-        options = extra + ["symmetric"] * self.symmetric
+            plain = "fixed"
+            options = [f"bits={self.bits}", f"frac={self.frac}", f"signed={signed}", *options]
         return f"{plain}[{','.join(options)}]" if options else plain
 
 
@@ -144,9 +143,7 @@ def parse_q(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
         "fixed[bits=7,frac=-2,symmetric]", "fixed[bits=5,frac=1000]",
     ),
 )  # fmt: skip
-def parse_fixed(
-    match: re.Match[str], spec: str, bits: str, frac: str, signed: str, symmetric: str
-) -> Fixed:
+def parse_fixed(match: re.Match[str], spec: str, bits: str, frac: str, signed: str, symmetric: str) -> Fixed:
     """Any width and any number of fraction bits, beyond the width or negative too."""
     return _made(spec, int(bits[:9]), int(frac[:9]), signed == "yes", symmetric)
 
@@ -165,7 +162,14 @@ def parse_matlab(match: re.Match[str], spec: str) -> Fixed:
 @family(
     pattern=r"(?:ap|sc|ac)_(?P<unsigned>u?)(?:fixed<(?P<width>\d+),(?P<whole>-?\d+)(?P<modes>(?:,\w+)*)>|int<(?P<bits>\d+)>)",
     options={},
-    examples=("ap_fixed<16,4>", "ap_ufixed<8,0>", "sc_fixed<8,10>", "sc_ufixed<8,-2>", "ap_int<8>", "sc_uint<5>"),
+    examples=(
+        "ap_fixed<16,4>",
+        "ap_ufixed<8,0>",
+        "sc_fixed<8,10>",
+        "sc_ufixed<8,-2>",
+        "ap_int<8>",
+        "sc_uint<5>",
+    ),
 )
 def parse_hardware(match: re.Match[str], spec: str) -> Fixed:
     """SystemC (IEEE 1666) and HLS: width, then integer bits with the sign among them."""

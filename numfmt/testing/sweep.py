@@ -33,7 +33,7 @@ from ..casting import decode, encode
 from ..errors import SpecError
 from ..format import Format, is_special
 from ..reference import Policy
-from ..registry import parse
+from ..registry import element
 
 Array = np.ndarray[Any, Any]
 Codes = Callable[[Array], Array]  # of float32 patterns (uint32, ascending)
@@ -192,9 +192,9 @@ def ml_dtypes_codes(fmt: Format, question: Question) -> Codes:
     import ml_dtypes
 
     _check_plain("ml_dtypes", question)
-    names = [n for n in _ML_DTYPES if hasattr(ml_dtypes, n) and parse(n) == fmt]
+    names = [n for n in _ML_DTYPES if hasattr(ml_dtypes, n) and element(n) == fmt]
     if not names:
-        raise SpecError(f"ml_dtypes has no {fmt}; it has {', '.join(str(parse(n)) for n in _ML_DTYPES)}")
+        raise SpecError(f"ml_dtypes has no {fmt}; it has {', '.join(str(element(n)) for n in _ML_DTYPES)}")
     dtype = np.dtype(getattr(ml_dtypes, names[0]))
     return lambda patterns: _stored(patterns, dtype)
 
@@ -202,7 +202,7 @@ def ml_dtypes_codes(fmt: Format, question: Question) -> Codes:
 def numpy_codes(fmt: Format, question: Question) -> Codes:
     """Codes by NumPy, which has float16 alone."""
     _check_plain("numpy", question)
-    if fmt != parse("f16"):
+    if fmt != element("f16"):
         raise SpecError(f"numpy has f16 alone, not {fmt}")
     return lambda patterns: _stored(patterns, np.dtype(np.float16))
 
@@ -259,7 +259,7 @@ def mismatches(patterns: Array, got: Array, wanted: Array, fmt: Format, against:
     excused = _both_nan(got[bad], wanted[bad], fmt)
     if fmt.nan() is None:
         excused |= (x & np.uint32(SIGN - 1)) > INFINITY
-    if fmt == parse("e8m0fnu"):
+    if fmt == element("e8m0fnu"):
         # ml_dtypes rounds float32 subnormals between 2**-127 and 2**-126 in their own spacing
         excused |= (x >= 0x400001) & (x <= 0x5FFFFF)
     return bad[~excused]
@@ -271,7 +271,7 @@ def _both_nan(got: Array, wanted: Array, fmt: Format) -> Array:
 
 def compared(question: Question, progress: Progress) -> Iterator[Progress]:
     """Sweep from `progress.done` on, in chunks on two threads; yields after each chunk, in order."""
-    fmt = parse(question.fmt)
+    fmt = element(question.fmt)
     ours, theirs = encoder(fmt, question), ORACLES[question.against](fmt, question)
 
     def chunk(start: int) -> tuple[int, list[Mismatch]]:
@@ -381,7 +381,7 @@ def _bar(question: Question, progress: Progress) -> Iterator[Callable[[Progress]
 def _report(question: Question, progress: Progress) -> Iterator[str]:
     total = question.stop - question.start
     yield f"{_title(question)}: {progress.bad} mismatches in {total} patterns"
-    digits = -(-parse(question.fmt).bits // 4)
+    digits = -(-element(question.fmt).bits // 4)
     for m in progress.examples:
         yield (
             f"  float32 0x{m.pattern:08X} ({_float(m.pattern)!r}): numfmt 0x{m.got:0{digits}X}, "
@@ -435,7 +435,7 @@ def _span(given: argparse.Namespace) -> tuple[int, int]:
 
 def _question(given: argparse.Namespace) -> Question:
     """The question asked, in canonical names; errors are `ValueError`s."""
-    fmt = parse(given.format)
+    fmt = element(given.format)
     policy = reference.policy(fmt, given.rounding, given.overflow, _nan(fmt))
     if policy.rounding.stochastic or policy.overflow == "raise":
         raise ValueError("a sweep needs a deterministic rounding and an overflow that delivers")

@@ -61,7 +61,24 @@ POLICIES_REFUSED = {
     ("bf16", "saturate_symmetric"): "is for fixed-point formats",
 }
 EXTREME = np.array(
-    [0, 1, -1, 2**53, 2**53 + 1, -(2**53) - 1, 2**62 + 1, 2**63 - 1, -(2**63), -(2**63) + 1, 3, -3, 5, 6, 7, 255]
+    [
+        0,
+        1,
+        -1,
+        2**53,
+        2**53 + 1,
+        -(2**53) - 1,
+        2**62 + 1,
+        2**63 - 1,
+        -(2**63),
+        -(2**63) + 1,
+        3,
+        -3,
+        5,
+        6,
+        7,
+        255,
+    ]
 )
 
 
@@ -141,7 +158,13 @@ def _rounded(k, drop, mode, negative):
 @pytest.mark.parametrize("mode", [name for name, mode in MODES.items() if not mode.stochastic])
 def test_64_bit_integers_are_rounded_once(mode, engine):
     """float64 holds none of these, so the loops take them as integers."""
-    for frac, bits, signed in ((0, 64, True), (-1, 64, True), (-3, 60, True), (-11, 53, True), (-2, 62, False)):
+    for frac, bits, signed in (
+        (0, 64, True),
+        (-1, 64, True),
+        (-3, 60, True),
+        (-11, 53, True),
+        (-2, 62, False),
+    ):
         fmt = Fixed(bits, frac, signed)
         low, high = fmt.span
         for x in (EXTREME, EXTREME.view(np.uint64)):
