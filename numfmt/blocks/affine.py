@@ -252,6 +252,14 @@ class Affine(Block):
     def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
         run("decode", codes, out, self._job(codes.shape, scales, zeros, 0, False), None)
 
+    def reach(self, scales: Array, zeros: Array | None) -> tuple[Array, Array, Array]:
+        step = scales.astype(np.float64)
+        if self.profile.keeps == "reciprocal":
+            step = 1 / step
+        zero = np.zeros(1) if zeros is None else zeros.astype(np.float64)
+        first, last = self.codes
+        return step, (first - zero) * step, (last - zero) * step
+
     def _job(self, shape: Shape, scales: Array, zeros: Array | None, nan: int, away: bool) -> Job:
         profile = self.profile.serving(bool(self.granularity.options))
         layout = self.granularity.layout(shape)

@@ -71,6 +71,10 @@ class Block(ScaledFormat):
     def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
         """The values of codes."""
 
+    @abstractmethod
+    def reach(self, scales: Array, zeros: Array | None) -> tuple[Array, Array, Array]:
+        """One step, the least and the greatest value, in float64, of elements with these scales."""
+
     @property
     def code_dtype(self) -> np.dtype[Any]:
         return np.dtype(f"{'i' if self.of.signed_codes else 'u'}{self.of.code_bits // 8}")
@@ -139,9 +143,7 @@ class Block(ScaledFormat):
         request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
         given = _given(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
-        wanted = _value_dtype(
-            dtype if dtype is not None or out is None else out.dtype, _float_dtype(x, given)
-        )
+        wanted = _value_dtype(dtype, out, _float_dtype(x, given))
         numbers = plain(given)
         values = _output(given.array.shape, F4 if wanted.kind == "O" else wanted, out)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
@@ -150,7 +152,7 @@ class Block(ScaledFormat):
 
     def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
         """The values of an array in this format; see `BlockArray.decode`."""
-        wanted = _value_dtype(dtype if dtype is not None or out is None else out.dtype, F4)
+        wanted = _value_dtype(dtype, out, F4)
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
         values = _output(array.shape, F4 if wanted.kind == "O" else wanted, out)
         self.read(codes, values, array.scales, array.zeros)
@@ -212,6 +214,20 @@ class BlockArray:
         each = block.scale_format.bits + (0 if self.zeros is None else block.of.bits)
         return _bits_per_element(block.of, each * self.scales.size, self.shape)
 
+    def reach(self, start: int, stop: int) -> tuple[Array, Array, Array]:
+        """The value of one step, and the least and the greatest value, for each of the elements
+        `start ... stop - 1` in C order: float64, of length 1 where one scale serves all.
+
+        >>> [x.tolist() for x in numfmt.parse("int8[scale=0.5]").encode([1.0, 2.0]).reach(0, 2)]
+        [[0.5], [-64.0], [63.5]]
+        """
+        one = self.scales.size == 1
+        which = (
+            np.zeros(1, np.intp) if one else self.format.granularity.layout(self.shape).scale_of(start, stop)
+        )
+        zeros = None if self.zeros is None else self.zeros.reshape(-1)[which]
+        return self.format.reach(self.scales.reshape(-1)[which], zeros)
+
     def __repr__(self) -> str:
         return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"
 
@@ -250,10 +266,13 @@ def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
         name = str(x.dtype).removeprefix("torch.")
         return np.dtype(name if name in ("float16", "float64") else "float32")
     dtype = np.asarray(x).dtype
-    return dtype.newbyteorder("=") if dtype.kind == "f" and dtype.itemsize <= 8 and dtype.isbuiltin else F4
+    return (
+        dtype.newbyteorder("=") if dtype.kind == "f" and dtype.itemsize <= 8 and dtype.isbuiltin != 2 else F4
+    )
 
 
-def _value_dtype(asked: Any, default: np.dtype[Any]) -> np.dtype[Any]:
+def _value_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
+    asked = dtype if dtype is not None else getattr(out, "dtype", None)
     if asked is None:
         return default
     try:

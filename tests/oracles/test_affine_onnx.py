@@ -4,9 +4,9 @@ import warnings
 
 import numpy as np
 import pytest
+from blocks.hard import SCALES, hard_numbers
 
 import numfmt
-from blocks.hard import SCALES, hard_numbers
 from numfmt.blocks import PROFILES, Affine
 
 onnx = pytest.importorskip("onnx")

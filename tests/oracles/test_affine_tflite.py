@@ -6,9 +6,9 @@ an int32 does not hold are left out: their conversion is undefined in C++.
 
 import numpy as np
 import pytest
+from blocks.hard import SCALES, hard_numbers
 
 import numfmt
-from blocks.hard import SCALES, hard_numbers
 from numfmt.blocks import PROFILES, Affine
 
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
