@@ -188,11 +188,9 @@ class MovingAverage:
         for piece in chunks(batch):
             seen.add(piece)
         if seen.count:
-            c = self.constant if self.count else 1.0
-            old = (self.low, self.high) if self.count else (seen.low, seen.high)
-            self.low, self.high = (
-                m + c * (new - m) for m, new in zip(old, (seen.low, seen.high), strict=True)
-            )
+            low, high = self.range() if self.count else (seen.low, seen.high)
+            self.low = low + self.constant * (seen.low - low)
+            self.high = high + self.constant * (seen.high - high)
         self.count, self.ignored = self.count + seen.count, self.ignored + seen.ignored
         return self
 

@@ -92,6 +92,15 @@ def test_each_element_is_in_its_bin(values):
     assert (counts.count, counts.ignored) == (len(finite), len(values) - len(finite))
 
 
+@pytest.mark.parametrize("kind", [KL, MinMax])
+@pytest.mark.parametrize("batches", list(permutations([[0.0], [-0.0], [0.0, -0.0]])))
+def test_there_is_one_zero(kind, batches):
+    o = kind()
+    for batch in batches:
+        o.update(batch)
+    assert math.copysign(1, o.seen.low) == math.copysign(1, o.seen.high) == 1
+
+
 def test_growing_joins_pairs():
     o = KL().update(np.arange(-4096.0, 4096) / 4096 + 0.5 / 4096)
     assert (o.seen.width, set(o.seen.bins.ravel().tolist())) == (2.0**-12, {1})

@@ -56,6 +56,9 @@ def test_mse_is_as_good_as_trying_many_thresholds(bits, kind):
 
 def test_zeros_cost_nothing():
     rng = np.random.default_rng(1)
+    assert mean_squared_errors(Histogram([8, 4], zeros=5), [1.0]) == pytest.approx(
+        mean_squared_errors(Histogram([3, 4]), [1.0]) * 7 / 12
+    )
     x = np.append(rng.normal(size=10_000), np.zeros(10**6))
     assert threshold(x, "mse", 4) == threshold(x[:10_000], "mse", 4)
 
@@ -84,6 +87,14 @@ def histograms():
     yield "relu", np.maximum(rng.normal(size=30_000), 0)
     yield "laplace", rng.laplace(size=30_000)
     yield "heavy tails", rng.standard_t(2, size=30_000)
+    yield "whole elements a step", rng.standard_t(3, size=100_000)
+    yield "ten elements a step", rng.laplace(size=1_000_000)
+    for seed in (6, 14, 27):
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(0, 6, 200) * rng.integers(0, 2, 200)
+        counts[60:140] += rng.integers(0, 2000, 80)
+        counts[100] += -counts.sum() % 100_000  # the bounds of a step are met exactly
+        yield f"exact bounds {seed}", np.repeat(np.arange(200.0), counts)
     yield "one outlier", np.append(rng.normal(size=30_000), 40)
     yield "far from zero", rng.gamma(3, size=30_000) + 100
     for seed in range(12):
