@@ -25,10 +25,11 @@ from ._version import __version__
 from .errors import SpecError
 from .registry import ALIASES, element, list_formats
 from .rounding import MODES, rounding_mode
+from .scaled import ScaledFormat
 
 if TYPE_CHECKING:
-    from .comparison import Job
     from .format import Format, Value
+    from .measurement import BlockJob, Job
     from .table import Table
     from .tensors import Tensor
 
@@ -153,6 +154,8 @@ def compare(
     _check_one(as_json, as_csv)
     _check_figure(plot)
     jobs = _jobs(formats, rounding, overflow, seed)
+    if plot is not None and any(isinstance(job.fmt, ScaledFormat) for job in jobs):
+        raise UsageError("--plot draws element formats; leave scaled formats out of --formats")
     chosen, patterns = files or [BUNDLED], tensor or ["*"]
     table = compare_tensors(_selected(chosen, patterns), jobs)
     _print_table(table, patterns, as_json, as_csv)
@@ -202,11 +205,12 @@ def _print_table(table: Table[Any], patterns: Sequence[str], as_json: bool, as_c
     print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
 
 
-def _jobs(formats: str, rounding: str | None, overflow: str | None, seed: int | None) -> list[Job]:
-    from .comparison import Job, format_list
+def _jobs(formats: str, rounding: str | None, overflow: str | None, seed: int | None) -> list[Job | BlockJob]:
+    from .comparison import format_list
+    from .measurement import job_of
 
     _check_seed(rounding, seed)
-    return [Job(fmt, rounding, overflow, None, seed) for fmt in format_list(formats)]
+    return [job_of(fmt, rounding, overflow, None, seed) for fmt in format_list(formats)]
 
 
 def _selected(files: Sequence[Path], patterns: Sequence[str]) -> Iterator[Tensor]:

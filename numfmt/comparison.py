@@ -13,17 +13,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from . import reference
-from .casting import cast
-from .engine.run import Noise
-from .errors import RangeError
 from .format import Format, exponent
+from .measurement import BlockJob, Job, Part, job_of, measure
 from .registry import parse
+from .scaled import ScaledFormat
 from .spec import split_commas
 from .table import Column, Table, counted, decibels, decimal, percent, short
 from .tensors import CHUNK, Tensor, tensors_of
@@ -97,24 +94,26 @@ def compare(
     Comparison
         A sequence of `Row`; prints as a table, and has `to_csv`, `to_json` and `to_pandas`.
 
-    Memory beyond the input is some tens of MiB, whatever its size.
+    Memory beyond the input is some tens of MiB, whatever its size; a scaled format, whose scales
+    come from the whole tensor, takes its codes and values beside it. There the ulp is one step,
+    and x overflows more than half a step outside its range.
 
     >>> row = compare(np.float32([1.0, 1.1, 1e6]), "e4m3fn")[0]
     >>> round(row.max_relative_error, 6), round(row.overflow, 3), round(row.exact, 3)
     (0.022727, 0.333, 0.333)
     """
-    jobs = [Job(fmt, rounding, overflow, nan, seed) for fmt in format_list(formats)]
+    jobs = [job_of(fmt, rounding, overflow, nan, seed) for fmt in format_list(formats)]
     return compare_tensors(tensors_of(x), jobs, progress)
 
 
 def compare_tensors(
-    tensors: Iterable[Tensor], jobs: Sequence[Job], progress: bool | None = None
+    tensors: Iterable[Tensor], jobs: Sequence[Job | BlockJob], progress: bool | None = None
 ) -> Comparison:
     """`compare` of tensors that come one by one; none is kept."""
     return Comparison(tuple(row for tensor in tensors for row in _compare_one(tensor, jobs, progress)))
 
 
-def format_list(formats: Any) -> list[Format]:
+def format_list(formats: Any) -> list[Format | ScaledFormat]:
     """The formats of specs, without repetition.
 
     >>> [str(f) for f in format_list("fp16, bf16, e5m10")]
@@ -129,229 +128,28 @@ def format_list(formats: Any) -> list[Format]:
     return list(dict.fromkeys(map(parse, specs)))
 
 
-class Limit(NamedTuple):
-    """A finite x overflows on one side beyond `at`, and there too if `inclusive`."""
-
-    at: Fraction
-    inclusive: bool
-
-    def passed(self, size: Array) -> Array:
-        at = _number(self.at, size.dtype)
-        return np.asarray(size >= at if self.inclusive else size > at)
-
-
-class Job:
-    """One format with its policy: what rounds a chunk and what is known about its range."""
-
-    def __init__(self, fmt: Format, rounding: Any, overflow: Any, nan: Any, seed: int | None) -> None:
-        self.fmt = fmt
-        self.policy = reference.policy(fmt, rounding, overflow, _nan_rule(fmt, nan))
-        self.keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan_rule(fmt, nan)}
-        self.noise = None
-        if self.policy.rounding.stochastic:
-            if seed is None:
-                raise ValueError(f"rounding='{self.policy.rounding.name}' needs seed=, an integer from 0 on")
-            self.noise = Noise(self.policy.random_bits, seed=seed)
-
-    def words(self, start: int, count: int) -> Array | None:
-        return None if self.noise is None else self.noise.take(start, count)
-
-    def round(self, x: Array, words: Array | None) -> Array:
-        return np.asarray(cast(x, self.fmt, **self.keywords, noise=words, dtype=np.float64))
-
-    def spacing(self, x: Array) -> Array:
-        """The gap of the format's values around x; 0 where x is a value."""
-        below, above = (
-            cast(x, self.fmt, rounding=f"toward_{side}", overflow="saturate", nan="max", dtype=np.float64)
-            for side in ("negative", "positive")
-        )
-        gap = above - below
-        for outside, outer in ((x > self.high, self.outer[1]), (x < self.low, self.outer[0])):
-            if outside.any():
-                gap[outside] = outer
-        return np.asarray(gap)
-
-    @cached_property
-    def low(self) -> float:
-        return float(self.fmt.min)
-
-    @cached_property
-    def high(self) -> float:
-        return float(self.fmt.max)
-
-    @cached_property
-    def outer(self) -> tuple[float, float]:
-        """Spacing past the first and the last value: continued, or the nearest gap there is."""
-        fmt, (first, last) = self.fmt, self.fmt.span
-        below = fmt.at(min(first + 1, last)) - fmt.at(first)
-        above = fmt.at(last) - fmt.at(max(last - 1, first))
-        if fmt.step is not None:
-            below, above = fmt.step if fmt.signed else below, fmt.step
-        return float(below), float(above)
-
-    @cached_property
-    def limits(self) -> tuple[Limit, Limit]:
-        """Where overflow begins, in magnitude, for negative and for positive x."""
-        return self._limit(True), self._limit(False)
-
-    def _limit(self, negative: bool) -> Limit:
-        """Rounding changes its mind at the last value, half a step on, or a whole step on."""
-        edge, step = self._side(negative)
-        for size, limit in (
-            (edge, Limit(edge, True)),
-            (edge + step / 4, Limit(edge, False)),
-            (edge + step / 2, Limit(edge + step / 2, True)),
-            (edge + step * 3 / 4, Limit(edge + step / 2, False)),
-        ):
-            if self._overflows(-size if negative else size):
-                return limit
-        return Limit(edge + step, step > 0)
-
-    def _side(self, negative: bool) -> tuple[Fraction, Fraction]:
-        """The last magnitude on a side and the step that goes on past it (0: none does).
-
-        Below an unsigned format that is the mirror of its first step (IEEE P3109)."""
-        fmt = self.fmt
-        if negative and not fmt.signed:
-            return Fraction(0), fmt.smallest
-        return abs(Fraction(fmt.value(fmt.edge(negative)))), fmt.step or Fraction(0)
-
-    def _overflows(self, x: Fraction) -> bool:
-        try:
-            reference.encode(x, self.fmt, self.policy._replace(overflow="raise"))
-        except RangeError:
-            return True
-        return False
-
-    def outside(self, x: Array, y: Array, words: Array | None) -> Array:
-        """Which finite x round outside the range."""
-        far = (x > self.high) | (x < self.low)
-        if self.fmt.zero() is None:
-            far |= x == 0
-        if not far.any():
-            return far
-        far &= np.isfinite(x)
-        if words is not None:
-            return self._drawn_outside(x, y, words, far)
-        negative, positive = self.limits
-        return np.asarray(far & np.where(x > 0, positive.passed(x), negative.passed(-x)))
-
-    def _drawn_outside(self, x: Array, y: Array, words: Array, far: Array) -> Array:
-        """Stochastic: the draw decides; where the result is the last value it is drawn again."""
-        unsure = np.flatnonzero(far & np.isfinite(y))
-        part, drawn = x[unsure], words[unsure]
-        for negative in (False, True):
-            here = (part > 0) != negative
-            far[unsure[here]] = self._draws_up(abs(part[here]), drawn[here], negative)
-        return far
-
-    def _draws_up(self, size: Array, words: Array, negative: bool) -> Any:
-        """Whether a draw leaves the last value: as it would between 0 and f16's smallest value."""
-        edge, step = self._side(negative)
-        if not step or (negative and self.fmt.rejects_negatives):
-            return True
-        fraction = np.clip(size - float(edge), 0, float(step)) / float(step)
-        return cast(fraction * 2.0**-24, "f16", rounding=self.policy.rounding.name, noise=words) > 0
-
-
-def _nan_rule(fmt: Format, nan: Any) -> Any:
-    return "max" if nan is None and fmt.nan() is None else nan
-
-
-def _number(x: Fraction, dtype: np.dtype[Any]) -> Any:
-    """A boundary (at most 64 significant bits) as a float of that dtype, infinite past its range."""
-    shift = exponent(x) - 63 if x else 0
-    with np.errstate(over="ignore"):
-        return np.ldexp(dtype.type(int(x / Fraction(2) ** shift)), shift)
-
-
-class Part(NamedTuple):
-    """What one chunk adds to a row: counts, largest values, sums."""
-
-    kept: int
-    nonzero: int
-    overflow: int
-    underflow: int
-    subnormal: int
-    exact: int
-    nonfinite: int
-    max_relative: float
-    max_ulp: float
-    relative: float
-    ulp: float
-    noise: Fraction
-    signal: Fraction
-
-
-def _measure(x: Array, job: Job, start: int) -> Part:
-    """One chunk; x is 1-D, float64 or longdouble."""
-    words = job.words(start, x.size)
-    y = job.round(x, words)
-    finite = np.isfinite(x)
-    kept = finite & np.isfinite(y)
-    size, error = abs(x), abs(x - y)
-    if not kept.all():
-        size[~kept] = error[~kept] = 0
-    nonzero = size != 0
-    relative = error / np.where(nonzero, size, 1)
-    gap = job.spacing(x)
-    ulp = error / np.where(gap > 0, gap, 1)
-    magnitude = abs(y)
-    return Part(
-        kept=_count(kept),
-        nonzero=_count(nonzero),
-        overflow=_count(job.outside(x, y, words)),
-        underflow=_count(nonzero & (magnitude == 0)),
-        subnormal=_count(kept & (magnitude > 0) & (magnitude < float(job.fmt.min_normal))),
-        exact=_count(finite & (x == y)),
-        nonfinite=x.size - _count(finite),
-        max_relative=float(relative.max()),
-        max_ulp=float(ulp.max()),
-        relative=float(relative.sum()),
-        ulp=float(ulp.sum()),
-        noise=_sum_of_squares(error),
-        signal=_sum_of_squares(size),
-    )
-
-
-def _count(mask: Array) -> int:
-    return int(np.count_nonzero(mask))
-
-
-def _sum_of_squares(sizes: Array) -> Fraction:
-    """Of finite sizes >= 0, scaled by a power of two so that no square leaves float64."""
-    largest = sizes.max()
-    if not largest:
-        return Fraction(0)
-    _, shift = np.frexp(largest)
-    scaled = np.ldexp(sizes, -shift)
-    return Fraction(float((scaled * scaled).sum())) * Fraction(4) ** int(shift)
-
-
-def _compare_one(tensor: Tensor, jobs: Sequence[Job], progress: bool | None) -> list[Row]:
+def _compare_one(tensor: Tensor, jobs: Sequence[Job | BlockJob], progress: bool | None) -> list[Row]:
     parts: list[list[Part]] = [[] for _ in jobs]
+    ready = [job.on(tensor) for job in jobs]
     work = tensor.array.size * len(jobs)
     with np.errstate(all="ignore"), _bar(tensor.name, work, progress) as advance:
         for i, x in enumerate(tensor.chunks()):
-            for job, measured in zip(jobs, parts, strict=True):
-                measured.append(_measure(x, job, i * CHUNK))
+            for job, measured in zip(ready, parts, strict=True):
+                measured.append(measure(x, job, i * CHUNK))
                 advance(x.size)
-    return [
-        _row(tensor.name, job.fmt, tensor.array.size, measured)
-        for job, measured in zip(jobs, parts, strict=True)
-    ]
+    return [_row(tensor, job, measured) for job, measured in zip(ready, parts, strict=True)]
 
 
-def _row(name: str, fmt: Format, count: int, parts: Sequence[Part]) -> Row:
+def _row(tensor: Tensor, job: Job | BlockJob, parts: Sequence[Part]) -> Row:
     columns: dict[str, list[Any]] = {f: [getattr(p, f) for p in parts] for f in Part._fields}
-    kept, nonzero = sum(columns["kept"]), sum(columns["nonzero"])
+    count, kept, nonzero = tensor.array.size, sum(columns["kept"]), sum(columns["nonzero"])
     noise, signal = sum(columns["noise"], Fraction(0)), sum(columns["signal"], Fraction(0))
     shares = ("overflow", "underflow", "subnormal", "exact", "nonfinite")
     return Row(
-        tensor=name,
-        format=str(fmt),
-        bits=fmt.bits,
-        bits_per_element=float(fmt.bits),
+        tensor=tensor.name,
+        format=str(job.fmt),
+        bits=job.bits,
+        bits_per_element=job.bits_per_element,
         count=count,
         max_relative_error=max(columns["max_relative"]) if nonzero else math.nan,
         mean_relative_error=_ratio(_total(columns["relative"]), nonzero),
@@ -407,7 +205,7 @@ def _bar(name: str, total: int, progress: bool | None) -> Iterator[Callable[[int
 
 COLUMNS = (
     Column("", "format", "format", str),
-    Column("", "bits", "bits_per_element", lambda bits: f"{bits:g}"),
+    Column("", "bits", "bits_per_element", lambda bits: f"{bits:.4g}"),
     Column("rel.", "max", "max_relative_error", short),
     Column("error", "mean", "mean_relative_error", short),
     Column("ulp", "max", "max_ulp_error", decimal),

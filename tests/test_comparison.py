@@ -13,8 +13,9 @@ import pytest
 
 import numfmt
 from numfmt import reference
-from numfmt.comparison import Comparison, Job, compare, format_list
+from numfmt.comparison import Comparison, compare, format_list
 from numfmt.format import is_special
+from numfmt.measurement import Job
 from numfmt.rounding import MODES
 
 SHARES = ("overflow", "underflow", "subnormal", "exact", "nonfinite")
@@ -114,7 +115,7 @@ def test_overflow_begins_where_the_reference_says(spec, mode):
     job = Job(fmt, mode, "saturate", None, None)
     wanted = [overflows(Fraction(v), fmt, rounding=mode, nan=job.keywords["nan"]) for v in x.tolist()]
     assert any(wanted)
-    assert job.outside(x, job.round(x, None), None).tolist() == wanted
+    assert job.rounded(x, 0).outside.tolist() == wanted
 
 
 def test_a_table_computed_by_hand():
@@ -244,11 +245,11 @@ def test_stochastic_overflow_equals_the_reference(spec, mode):
     x = x[np.isfinite(x)]
     x = np.repeat(x[(x > float(fmt.max) * 0.9) | (x < min(float(fmt.min) * 0.9, 1e-3))], 5)
     job = Job(fmt, mode, "saturate", None, 11)
-    words = job.words(0, x.size)
+    words = job.noise.take(0, x.size)
     policy = reference.policy(fmt, mode, "raise", "max")
     wanted = [refused(Fraction(v), fmt, policy, int(w)) for v, w in zip(x.tolist(), words, strict=True)]
     assert 0 < sum(wanted) < len(wanted)
-    assert job.outside(x, job.round(x, words), words).tolist() == wanted
+    assert job.rounded(x, 0).outside.tolist() == wanted
 
 
 def refused(v, fmt, policy, word):
@@ -385,3 +386,37 @@ def test_progress_can_be_shown(capsys):
     assert capsys.readouterr().out == ""
     compare([1.0], "bf16")
     assert capsys.readouterr().err == ""
+
+
+SCALED = [
+    "int8[scale=0.25, zero=3]",
+    "int8[axis=0]",
+    "int4[size=5, axis=1, calibrate=minmax]",
+    "uint8[calibrate=minmax]",
+]
+
+
+@pytest.mark.parametrize("spec", SCALED)
+def test_a_scaled_format_is_measured_by_its_own_values(spec):
+    x = np.random.default_rng(3).standard_normal((7, 23)).astype(np.float32) * 20
+    row, array = compare(x, spec)[0], numfmt.encode(x, spec)
+    wide, y = x.astype(np.float64), array.decode(dtype=np.float64)
+    assert row.rms_error == pytest.approx(np.sqrt(np.mean((wide - y) ** 2)), rel=1e-12)
+    assert row.max_relative_error == pytest.approx((abs(wide - y) / abs(wide)).max())
+    assert (row.format, row.bits) == (str(array.format), array.format.of.bits)
+    assert row.bits_per_element == array.bits_per_element > row.bits
+    assert row.exact == np.mean(wide == y)
+
+
+def test_the_ulp_of_a_scaled_format_is_one_step_and_overflow_begins_half_a_step_outside():
+    x = np.float32([0.0, 1.0, 63.5, 63.74, 63.76, 100.0, -64.2, -64.3])
+    row = compare(x, "int8[scale=0.5]")[0]
+    assert row.overflow == 3 / 8
+    assert row.max_ulp_error == pytest.approx((100 - 63.5) / 0.5)
+
+
+def test_a_scaled_format_counts_nan_and_refuses_scales_from_infinity():
+    x = np.float32([np.nan, 1.0, 2.0, 3.0])
+    assert compare(x, "int8[scale=1]")[0].nonfinite == 0.25
+    with pytest.raises(numfmt.RangeError, match="not finite"):
+        compare(np.float32([np.inf, 1.0]), "int8[axis=0]")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..comparison import format_list
 from ..format import Format
+from ..registry import element
 from . import panels
 from .paper import SMALL, caption, check_path, scale_of_powers, write
 from .tally import Tally, tallies
@@ -108,7 +109,7 @@ def comparison(tensors: Any, formats: Any, path: Path = None) -> Figure:
 
 
 def _scene(tensors: Any, formats: Any) -> Scene:
-    forms = format_list(formats)
+    forms = [element(fmt) for fmt in format_list(formats)]
     data = [] if tensors is None else tallies(tensors, forms)
     return Scene(data, forms, panels.window(data, forms))
 
