@@ -49,7 +49,8 @@ def threshold(
           TensorRT", GTC 2017 (S7310). Pinned down: bin min(floor(\\|x\\| * 2048 / max), 2047), zeros
           included; i = 2**(bits - 1) ... 2048 bins are kept; level j begins at bin
           floor(j * i / levels); D is infinite where P > 0 = Q; the first minimum is taken;
-          T = (i + 1/2) * max / 2048, at most max
+          T = (i + 1/2) * max / 2048, at most max. Of a few scattered elements one bin alone
+          loses nothing: give it thousands
         - ``mse``: the edge of one of 2048 bins with the least squared error, bins evenly filled
         - ``l2``: the larger bound of the range PyTorch's HistogramObserver searches
         - ``aciq_gauss``, ``aciq_laplace``: from the standard deviation, or the mean distance from

@@ -45,6 +45,8 @@ def mean_squared_errors(histogram: Histogram, thresholds: Any, bits: int = 8, si
     ([0.333333, 0.0], [0.0, 0.333333])
     """
     places = np.atleast_1d(np.asarray(thresholds, np.float64)) / histogram.width
+    if not (places > 0).all():
+        raise ValueError(f"thresholds are above 0, got {np.min(thresholds)}")
     with np.errstate(over="ignore"):
         return _in_bins(histogram, places, largest_code(bits, signed)) * histogram.width * histogram.width
 
@@ -84,6 +86,9 @@ def least_squares_of_middles(histogram: Histogram, bits: int = 8, signed: bool =
     middle: `mse` of pytorch-quantization's calib/histogram.py, in float64 where that has float32.
 
     Near T = 127 bins the codes fall on the middles, which then seem to cost nothing.
+
+    >>> least_squares_of_middles(Histogram([9000] * 200 + [0] * 99 + [1]), bits=4)
+    186.5
     """
     code, bins = largest_code(bits, signed), histogram.counts.size
     middles = np.arange(bins) + 0.5

@@ -127,3 +127,8 @@ def test_l2_is_the_search_of_pytorch(name, x, bits):
 def test_l2_of_one_value():
     assert threshold([3.0, 3.0], "l2") == 3.0
     assert range_of_least_squares(Samples([-2.0]).signed()) == (-2.0, -2.0)
+
+
+def test_no_threshold_is_zero():
+    with pytest.raises(ValueError, match=r"above 0, got 0.0"):
+        mean_squared_errors(Histogram([1]), [1.0, 0.0])
