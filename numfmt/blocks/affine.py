@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -93,7 +94,7 @@ class Affine(Block):
             return self.calibrate
         return "absmax" if self.of.signed or not self.profile.affine else "minmax"
 
-    @property
+    @cached_property
     def codes(self) -> tuple[int, int]:
         """The first and the last code."""
         return int(self.of.min), int(self.of.max)
@@ -177,12 +178,11 @@ class Affine(Block):
 
     def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Array, Array | None]:
         shape = self.granularity.scale_shape(x.shape)
-        if scale is None and self.scale is not None:
-            scale, zero = np.float32(self.scale), self.zero and self.code_dtype.type(self.zero)
+        if self.scale is not None:
+            zeros = np.full(shape, self.zero, self.code_dtype) if self.zero else None
+            return self._kept(np.full(shape, self.scale, np.float32)), zeros
         if scale is not None:
-            scales = np.broadcast_to(np.asarray(scale, np.float32), shape)
-            zeros = None if zero is None else np.broadcast_to(np.asarray(zero), shape)
-            return self._kept(np.ascontiguousarray(scales).reshape(shape)), zeros
+            return self._kept(np.array(scale)), None if zero is None else np.array(zero)
         low, high = self._range(x, request)
         scales, zeros = self._from_range(low.astype(np.float32), high.astype(np.float32))
         if not np.isfinite(scales).all():
@@ -231,15 +231,11 @@ class Affine(Block):
         self, kind: str, x: Array, out: Array, scales: Array, zeros: Array | None, request: Request
     ) -> None:
         profile = self.profile.serving(bool(self.granularity.options))
-        past = overflow_policy(request.overflow, self.of)
-        wide = UNBOUNDED if wraps(past) else UNWRAPPED
-        rule = policy(
-            wide, request.rounding or profile.rounding, "wrap" if wraps(past) else "saturate", 0,
-            request.random_bits,
-        )  # fmt: skip
+        asked = request.rounding or profile.rounding
+        rule, past = _rule(self.of, asked, request.overflow, request.random_bits)
         noise = draws.source(rule, request.seed, request.noise, x.shape)
         x, nan = self._with_nan(x, request, profile)
-        if nan is None and np.may_share_memory(x, out) and np.isnan(x).any():
+        if nan is None and np.may_share_memory(x, out) and _has_nan(x):
             raise self._no_nan(x, request)
         job = self._job(x.shape, scales, zeros, nan or 0, rule.rounding.name == "nearest_away")
         if past == "saturate" and rule.rounding.name in ("nearest_even", "nearest_away"):
@@ -306,8 +302,22 @@ class Affine(Block):
         return refused(self, request.verb, np.isnan(x), "NaN, the format has none", cure)
 
 
+@lru_cache(maxsize=512)
+def _rule(of: Format, rounding: Any, overflow: Any, random_bits: Any) -> tuple[Policy, str]:
+    """How x in steps becomes an integer, before the zero point, and what lies past the codes."""
+    past = overflow_policy(overflow, of)
+    wide = UNBOUNDED if wraps(past) else UNWRAPPED
+    return policy(wide, rounding, "wrap" if wraps(past) else "saturate", 0, random_bits), past
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float, np.integer, np.floating)) and value == value
+
+
+def _has_nan(x: Array) -> bool:
+    """In one pass without a mask: the least of numbers with NaN among them is NaN."""
+    with np.errstate(invalid="ignore"):
+        return bool(x.size and np.isnan(x.min()))
 
 
 def _spread(given: Array, counted: Shape, name: str, axis: int | None, shape: Shape) -> Array:

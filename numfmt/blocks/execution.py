@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from math import prod
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from .granularity import LONG, Layout, Shape
 from .profiles import Profile
 
 Array = np.ndarray[Any, Any]
+SCRATCH = 1 << 15  # elements
 KERNEL_BITS = 16  # of codes that float32 counts exactly, with a zero point
 COST = 0.25  # ns an element, roughly
 INF_WORD = 0x7F800000
@@ -31,6 +32,7 @@ class Job(NamedTuple):
 
     layout: Layout
     profile: Profile
+    table: Array  # rows: the parameters, for the loops
     parameters: Parameters
     bounds: Bounds
     away: bool
@@ -57,19 +59,19 @@ def job_of(
     """From scales as the profile keeps them, in the order of the layout."""
     wide = bits > KERNEL_BITS
     number = np.float64 if wide else np.float32
-    kept = scales.reshape(-1).astype(np.float32)
-    zero = np.zeros(kept.shape, number) if zeros is None else zeros.reshape(-1).astype(number)
-    nothing = np.zeros_like(zero)
+    kept = scales.reshape(-1)
+    table = np.zeros((len(Parameters._fields), kept.size), np.float32)
     early = profile.zero in ("before", "fused")
     inverted = profile.op == "reciprocal" and profile.keeps == "scale"
-    parameters = Parameters(
-        factor=np.float32(1) / kept if inverted else kept,
-        unit=kept,
-        before=zero.astype(np.float32) if early else nothing.astype(np.float32),
-        after=nothing if early else zero,
-    )
+    table[0] = np.float32(1) / kept if inverted else kept
+    table[1] = kept
+    if zeros is not None:
+        table[2 if early else 3] = zeros.reshape(-1)
+    parameters = Parameters(*table)
+    if wide and zeros is not None and not early:
+        parameters = parameters._replace(after=zeros.reshape(-1).astype(number))
     bounds = Bounds(number(first), number(last), number(profile.limit), number(nan))
-    return Job(layout, profile, parameters, bounds, away, wide)
+    return Job(layout, profile, table, parameters, bounds, away, wide)
 
 
 def run(kind: str, x: Array, out: Array, job: Job, engine: str | None) -> bool:
@@ -176,26 +178,33 @@ def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
     layout = job.layout
     varying = layout.is_varying
     count, g = layout.columns() if varying else layout.rows()
-    loop = getattr(compiled, f"{kind}_{'columns' if varying else 'rows'}")
-    p = np.stack(job.parameters)
-    p = np.tile(p, layout.copies) if varying else p
-    b, shape, how = np.stack(job.bounds), np.array(g, np.int64), job.how
-
-    def fill(target: Array, first: int, last: int, base: int) -> bool:
-        return bool(loop(x, target, p, b, shape, how, first, last, base) > INF_WORD)
-
+    name = f"{kind}_{'columns' if varying else 'rows'}"
+    p = np.tile(job.table, layout.copies) if layout.copies > 1 else job.table
+    constants = p, np.array(job.bounds, np.float32), np.array(g, np.int64), job.how
     limit = pool.thread_limit() if x.size * COST > WORTH_A_THREAD else 1
-    parts = list(_ranges(0, count, -(-count // limit)))
-    if _is_direct(x, out):
-        flat = out.reshape(-1)
-        return any(pool.run(lambda part: fill(flat, part[0], part[1], 0), parts))
-    start_of = _column_start if varying else _row_start
-    return any(pool.run(lambda part: _through_scratch(fill, start_of, g, part, x, out, kind), parts))
+    parts = _ranges(0, count, -(-count // limit))
+    length = g.inner if varying else g.size
+    step = max(1, SCRATCH // length)
+    if kind == "value" and out.flags.carray and _same_place(x, out.reshape(-1)):
+        loop = getattr(compiled, f"{name}_in_place")
+
+        def work(part: tuple[int, int]) -> Any:
+            return loop(x, np.empty(step * length, x.dtype), *constants, *part, step)
+
+        return max(pool.run(work, parts)) > INF_WORD
+    loop, direct = getattr(compiled, name), _is_direct(x, out)
+    flat = _flat(out)
+
+    def fill(part: tuple[int, int]) -> Any:
+        if direct:
+            return loop(x, flat, *constants, *part, 0)
+        return _through_scratch(loop, constants, _ranges(*part, step), varying, x, out)
+
+    return max(pool.run(fill, parts)) > INF_WORD
 
 
-def _ranges(first: int, last: int, size: int) -> Iterator[tuple[int, int]]:
-    for start in range(first, last, max(size, 1)):
-        yield start, min(start + size, last)
+def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, last)) for start in range(first, last, max(size, 1))]
 
 
 def _is_direct(x: Array, out: Array) -> bool:
@@ -203,26 +212,20 @@ def _is_direct(x: Array, out: Array) -> bool:
     return plain and not np.may_share_memory(x, out)
 
 
-def _row_start(row: int, g: Geometry) -> int:
-    return int(steps.row_of(row, g)[0])
-
-
-def _column_start(row: int, g: Geometry) -> int:
-    return row * g.inner
-
-
 def _through_scratch(
-    fill: Any, start_of: Any, g: Geometry, part: tuple[int, int], x: Array, out: Array, kind: str
-) -> bool:
+    loop: Any, constants: Any, parts: list[tuple[int, int]], varying: bool, x: Array, out: Array
+) -> Any:
     """Rows go to a scratch array first: `out` may be `x`, strided, swapped or float16."""
-    target, nan = _flat(out), False
-    length = g.size if start_of is _row_start else g.inner
-    dtype = out.dtype.newbyteorder("=") if kind == "code" else np.dtype(np.float32)
-    scratch = np.empty(0, dtype)
-    for first, last in _ranges(*part, max(1, LONG // length)):
-        start, stop = start_of(first, g), min(start_of(last, g), x.size)
-        if scratch.size < stop - start:
-            scratch = np.empty(stop - start, dtype)
-        nan |= fill(scratch, first, last, start)
-        target[start:stop] = scratch[: stop - start]
-    return nan
+    target, g = _flat(out), Geometry(*constants[2].tolist())
+    dtype = out.dtype.newbyteorder("=") if out.dtype.kind != "f" else np.dtype(np.float32)
+    peak = np.uint32(0)
+    for first, last in parts:
+        start, stop = (_start(row, g, varying) for row in (first, last))
+        scratch = np.empty(min(stop, x.size) - start, dtype)
+        peak = max(peak, loop(x, scratch, *constants, first, last, start))
+        target[start : start + scratch.size] = scratch
+    return peak
+
+
+def _start(row: int, g: Geometry, varying: bool) -> int:
+    return row * g.inner if varying else int(steps.row_of(steps.row_at(row, g), g)[0])

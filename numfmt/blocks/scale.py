@@ -16,6 +16,7 @@ from ..registry import element
 
 Array = np.ndarray[Any, Any]
 TINY = float(np.finfo(np.float32).tiny)  # 2**-126, the least normal
+SINGLE = element("f32")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,8 @@ class Scale:
 
     def rounded(self, raw: Any) -> Array:
         """Raw numbers of any shape to the nearest values of the format, as float32."""
+        if self.of == SINGLE and getattr(raw, "dtype", None) == np.float32:
+            return np.asarray(raw, np.float32)
         numbers = np.asarray(raw, np.float64)
         result = np.empty(numbers.shape, np.float32)
         execute(Input(numbers), plan(self.of, policy(self.of), False, None), result, None)
@@ -46,7 +49,8 @@ class Scale:
     def given(self, raw: Any) -> Array:
         """`rounded`, where every scale must be one that can divide: else `ValueError`."""
         try:
-            numbers = np.asarray(raw, np.float64)
+            numbers = np.asarray(raw)
+            numbers = numbers if numbers.dtype == np.float32 else numbers.astype(np.float64)
         except (TypeError, ValueError):
             raise TypeError(f"scale= takes a number or an array of numbers, got {raw!r}") from None
         scales = self.rounded(numbers)

@@ -57,6 +57,14 @@ class Geometry(NamedTuple):
     inner: int
 
 
+class Place(NamedTuple):
+    """Of a row that shares one scale."""
+
+    outer: Any
+    group: Any
+    phase: Any
+
+
 def single(x: Any) -> Any:
     """A number rounded to float32."""
     return x.astype(np.float32)
@@ -132,13 +140,24 @@ def decoded(code: Any, p: Any, how: Any) -> Any:
 # the largest magnitude word they met, by which NaN is seen.
 
 
-def row_of(row: Any, g: Any) -> Any:
-    """(start, stop, scale) of a row that shares one scale."""
+def row_at(row: Any, g: Any) -> Any:
+    """The place of a row: its outer index, its group, and which turn of the scales it is in."""
     outer = row // g.groups
-    group = row - outer * g.groups
-    start = outer * g.n + group * g.size
-    stop = outer * g.n + min((group + 1) * g.size, g.n)
-    return start, stop, outer % g.period * g.step_outer + group * g.step_group
+    return Place(outer, row - outer * g.groups, outer % g.period)
+
+
+def row_after(at: Any, g: Any) -> Any:
+    """The place of the next row, without a division."""
+    last = at.group + 1 == g.groups
+    phase = 0 if at.phase + 1 == g.period else at.phase + 1
+    return Place(at.outer + last, 0 if last else at.group + 1, phase if last else at.phase)
+
+
+def row_of(at: Any, g: Any) -> Any:
+    """(start, stop, scale) of a row that shares one scale."""
+    start = at.group * g.size
+    base = at.outer * g.n
+    return base + start, base + min(start + g.size, g.n), at.phase * g.step_outer + at.group * g.step_group
 
 
 def column_of(row: Any, g: Any, total: Any) -> Any:
@@ -164,8 +183,10 @@ def parameters(p: Any, scale: Any) -> Parameters:
 def value_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last):
-        start, stop, scale = row_of(row, shape)
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        start, stop, scale = row_of(at, shape)
+        at = row_after(at, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -178,8 +199,10 @@ def value_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, l
 def code_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last):
-        start, stop, scale = row_of(row, shape)
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        start, stop, scale = row_of(at, shape)
+        at = row_after(at, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -191,8 +214,10 @@ def code_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, la
 
 def decode_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape = geometry(g)
-    for row in range(first, last):
-        start, stop, scale = row_of(row, shape)
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        start, stop, scale = row_of(at, shape)
+        at = row_after(at, shape)
         given, result = x[start:stop], out[start - base : stop - base]
         q = parameters(p, scale)
         for i in range(given.size):
@@ -247,3 +272,34 @@ def decode_columns(
             q = Parameters(factor[i], unit[i], before[i], after[i])
             put(result, i, decoded(single(given[i]), q, how))
     return np.uint32(0)
+
+
+# In place: the loops above would not be vectorised where x is out, so rows go through a scratch array.
+
+
+def value_rows_in_place(
+    x: Any, scratch: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, step: Any
+) -> Any:
+    shape = geometry(g)
+    peak = np.uint32(0)
+    for row in range(first, last, step):
+        end = min(row + step, last)
+        start = row_of(row_at(row, shape), shape)[0]
+        stop = row_of(row_at(end - 1, shape), shape)[1]
+        peak = umax(peak, value_rows(x, scratch, p, b, g, how, row, end, start))
+        x[start:stop] = scratch[: stop - start]
+    return peak
+
+
+def value_columns_in_place(
+    x: Any, scratch: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, step: Any
+) -> Any:
+    shape = geometry(g)
+    peak = np.uint32(0)
+    for row in range(first, last, step):
+        end = min(row + step, last)
+        start = row * shape.inner
+        stop = min(end * shape.inner, x.size)
+        peak = umax(peak, value_columns(x, scratch, p, b, g, how, row, end, start))
+        x[start:stop] = scratch[: stop - start]
+    return peak

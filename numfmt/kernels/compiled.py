@@ -133,6 +133,14 @@ def _overload_count_real(k):
     return lambda k: np.float64(np.int64(k))
 
 
+@overload(words.put_code)
+def _overload_put_code(out, i, k):
+    def store(out, i, k):
+        out[i] = k
+
+    return store
+
+
 @overload(words.put)
 def _overload_put(out, i, x):
     if out.dtype == types.float32 and x == types.float64:
@@ -237,7 +245,7 @@ _ZERO = np.float32(0.0)
 
 for _formula in (
     affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
-    affine.decoded, affine.row_of, affine.column_of, affine.geometry, affine.bounds, affine.parameters,
+    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry, affine.bounds, affine.parameters, affine.value_rows, affine.value_columns,
 ):  # fmt: skip
     register_jitable(_formula)
 
@@ -247,3 +255,5 @@ decode_rows = _loop(affine.decode_rows)
 value_columns = _loop(affine.value_columns)
 code_columns = _loop(affine.code_columns)
 decode_columns = _loop(affine.decode_columns)
+value_rows_in_place = _loop(affine.value_rows_in_place)
+value_columns_in_place = _loop(affine.value_columns_in_place)
