@@ -20,6 +20,7 @@ from .words import (
     load_word,
     or_,
     put,
+    put_code,
     real,
     select,
     shl,
@@ -153,7 +154,7 @@ def code_fixed_even(x: Any, out: Any, p: Any) -> Any:
     peak = q.magnitude ^ q.magnitude
     for i in range(x.size):
         b = word(load(x[i], q.magnitude))
-        out[i] = code_of_sum(b, q)
+        put_code(out, i, code_of_sum(b, q))
         peak = umax(peak, and_(b, q.magnitude))
     return peak
 
@@ -173,7 +174,7 @@ def code_fixed(x: Any, out: Any, p: Any) -> Any:
     peak = q.zero
     for i in range(x.size):
         parts = significand(x[i], q.zero)
-        out[i] = integer_of(parts, q)
+        put_code(out, i, integer_of(parts, q))
         peak = umax(peak, parts[0])
     return peak
 
@@ -197,7 +198,7 @@ def code_fixed_stochastic(x: Any, noise: Any, out: Any, p: Any) -> Any:
     for i in range(x.size):
         parts = significand(x[i], q.zero)
         n = or_(shl(load_word(noise[i], q.zero), up), q.half_draw)
-        out[i] = integer_drawn(parts, n, q)
+        put_code(out, i, integer_drawn(parts, n, q))
         peak = umax(peak, parts[0])
     return peak
 

@@ -122,6 +122,11 @@ def load_word(code: Any, like: Any) -> Any:
     return code.astype(like.dtype)
 
 
+def put_code(out: Any, i: Any, k: Any) -> None:
+    """`out[i] = k`, the low bits of a word."""
+    out[i] = k.astype(out.dtype)
+
+
 def put(out: Any, i: Any, x: Any) -> None:
     """`out[i] = x`, where `x` fits the dtype of `out` exactly."""
     out[i] = x

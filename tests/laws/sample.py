@@ -16,11 +16,24 @@ def digests():
     from laws.hard import edge_values, hard_values, is_float32, noise_for
 
     found = {}
-    for spec in ("f16", "e4m3fn", "e5m2fnuz", "e8m0fnu", "binary8p3ue", "f32", "e4m3fn[subnormals=off]"):
+    for spec in (
+        "f16",
+        "e4m3fn",
+        "e5m2fnuz",
+        "e8m0fnu",
+        "binary8p3ue",
+        "f32",
+        "e4m3fn[subnormals=off]",
+        "int8",
+        "uq4.12",
+        "int53",
+    ):
         hard = np.concatenate([edge_values(spec)[::2], hard_values(spec, many=60)[::7]])
         for mode in ("nearest_even", "toward_positive", "to_odd", "stochastic"):
             for dtype in (np.float32, np.float64):
                 x = hard[is_float32(hard)].astype(dtype) if dtype is np.float32 else hard
+                if numfmt.parse(spec).nan() is None:
+                    x = x[~np.isnan(x)]
                 noise = noise_for(x.size) if mode == "stochastic" else None
                 codes = numfmt.encode(x, spec, rounding=mode, noise=noise)
                 values = numfmt.cast(x, spec, rounding=mode, noise=noise)
@@ -29,6 +42,13 @@ def digests():
                 found[f"{spec} {mode} {np.dtype(dtype)}"] = hashlib.sha256(whole).hexdigest()
     seeded = numfmt.encode(np.full(200, 1.3), "e4m3fn", rounding="stochastic", seed=9)
     found["seeded"] = hashlib.sha256(seeded.tobytes()).hexdigest()
+    for overflow in ("wrap", "wrap_sign_magnitude[2]", "saturate_zero"):
+        wrapped = numfmt.encode(np.linspace(-99, 99, 501), "q3.4", overflow=overflow)
+        found[overflow] = hashlib.sha256(wrapped.tobytes()).hexdigest()
+    x = np.float32(np.random.default_rng(4).standard_normal((9, 70)) * 30)
+    for spec in ("int8[axis=0]", "int8[axis=1]", "uint4[size=16,axis=1]", "int8[scale=0.5,profile=tflite]"):
+        whole = numfmt.encode(x, spec).codes.tobytes() + numfmt.cast(x, spec).tobytes()
+        found[spec] = hashlib.sha256(whole).hexdigest()
     return found
 
 
