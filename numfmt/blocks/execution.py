@@ -183,24 +183,16 @@ def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
     constants = p, np.array(job.bounds, np.float32), np.array(g, np.int64), job.how
     limit = pool.thread_limit() if x.size * COST > WORTH_A_THREAD else 1
     parts = _ranges(0, count, -(-count // limit))
-    length = g.inner if varying else g.size
-    step = max(1, SCRATCH // length)
     if kind == "value" and out.flags.carray and _same_place(x, out.reshape(-1)):
-        loop = getattr(compiled, f"{name}_in_place")
-
-        def work(part: tuple[int, int]) -> Any:
-            return loop(x, np.empty(step * length, x.dtype), *constants, *part, step)
-
-        return max(pool.run(work, parts)) > INF_WORD
-    loop, direct = getattr(compiled, name), _is_direct(x, out)
-    flat = _flat(out)
-
-    def fill(part: tuple[int, int]) -> Any:
-        if direct:
-            return loop(x, flat, *constants, *part, 0)
-        return _through_scratch(loop, constants, _ranges(*part, step), varying, x, out)
-
-    return max(pool.run(fill, parts)) > INF_WORD
+        once = getattr(compiled, f"{name}_in_place")
+        return max(pool.run(lambda part: once(x, *constants, *part), parts)) > INF_WORD
+    loop = getattr(compiled, name)
+    if _is_direct(x, out):
+        flat = out.reshape(-1)
+        return max(pool.run(lambda part: loop(x, flat, *constants, *part, 0), parts)) > INF_WORD
+    return (
+        max(pool.run(lambda part: _by_scratch(loop, constants, part, g, varying, x, out), parts)) > INF_WORD
+    )
 
 
 def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
@@ -212,14 +204,13 @@ def _is_direct(x: Array, out: Array) -> bool:
     return plain and not np.may_share_memory(x, out)
 
 
-def _through_scratch(
-    loop: Any, constants: Any, parts: list[tuple[int, int]], varying: bool, x: Array, out: Array
+def _by_scratch(
+    loop: Any, constants: Any, part: tuple[int, int], g: Geometry, varying: bool, x: Array, out: Array
 ) -> Any:
-    """Rows go to a scratch array first: `out` may be `x`, strided, swapped or float16."""
-    target, g = _flat(out), Geometry(*constants[2].tolist())
+    """Rows go to a scratch array first: `out` is strided, swapped or float16, or `x` of other codes."""
+    target, peak = _flat(out), np.uint32(0)
     dtype = out.dtype.newbyteorder("=") if out.dtype.kind != "f" else np.dtype(np.float32)
-    peak = np.uint32(0)
-    for first, last in parts:
+    for first, last in _ranges(*part, max(1, SCRATCH // (g.inner if varying else g.size))):
         start, stop = (_start(row, g, varying) for row in (first, last))
         scratch = np.empty(min(stop, x.size) - start, dtype)
         peak = max(peak, loop(x, scratch, *constants, first, last, start))

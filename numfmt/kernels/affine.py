@@ -274,32 +274,36 @@ def decode_columns(
     return np.uint32(0)
 
 
-# In place: the loops above would not be vectorised where x is out, so rows go through a scratch array.
+# In place: over one array, for the loops above are not vectorised where x is out.
 
 
-def value_rows_in_place(
-    x: Any, scratch: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, step: Any
-) -> Any:
-    shape = geometry(g)
+def value_rows_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> Any:
+    shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last, step):
-        end = min(row + step, last)
-        start = row_of(row_at(row, shape), shape)[0]
-        stop = row_of(row_at(end - 1, shape), shape)[1]
-        peak = umax(peak, value_rows(x, scratch, p, b, g, how, row, end, start))
-        x[start:stop] = scratch[: stop - start]
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        start, stop, scale = row_of(at, shape)
+        at = row_after(at, shape)
+        given = x[start:stop]
+        q = parameters(p, scale)
+        for i in range(given.size):
+            a = single(given[i])
+            put(given, i, value_of(a, q, limits, how))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
     return peak
 
 
-def value_columns_in_place(
-    x: Any, scratch: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, step: Any
-) -> Any:
-    shape = geometry(g)
+def value_columns_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> Any:
+    shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last, step):
-        end = min(row + step, last)
-        start = row * shape.inner
-        stop = min(end * shape.inner, x.size)
-        peak = umax(peak, value_columns(x, scratch, p, b, g, how, row, end, start))
-        x[start:stop] = scratch[: stop - start]
+    for row in range(first, last):
+        start, stop, scale = column_of(row, shape, x.size)
+        given = x[start:stop]
+        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
+        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
+        for i in range(given.size):
+            a = single(given[i])
+            q = Parameters(factor[i], unit[i], before[i], after[i])
+            put(given, i, value_of(a, q, limits, how))
+            peak = umax(peak, and_(word(a), MAGNITUDE))
     return peak

@@ -245,7 +245,7 @@ _ZERO = np.float32(0.0)
 
 for _formula in (
     affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
-    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry, affine.bounds, affine.parameters, affine.value_rows, affine.value_columns,
+    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry, affine.bounds, affine.parameters,
 ):  # fmt: skip
     register_jitable(_formula)
 
