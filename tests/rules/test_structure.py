@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 import numfmt
+import numfmt.calibration
+import numfmt.fixed_point
 import numfmt.testing
 from numfmt import registry, spec
 from numfmt.engine import jit
@@ -119,7 +121,7 @@ def test_each_family_has_examples():
 
 
 def public():
-    for module in (numfmt, numfmt.testing):
+    for module in (numfmt, numfmt.testing, numfmt.calibration, numfmt.fixed_point):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 yield pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
