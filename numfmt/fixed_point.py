@@ -43,6 +43,18 @@ from .reference import policy
 from .registry import element
 from .rounding import rounding_mode
 
+__all__ = [
+    "FixedPoint",
+    "add",
+    "array",
+    "multiply",
+    "multiply_accumulate",
+    "negate",
+    "requantize",
+    "shift",
+    "subtract",
+]
+
 Array = np.ndarray[Any, Any]
 GUARD_BITS = 2  # a number rounded to odd so much finer rounds on like itself, in every mode
 _LOOPS_REACH = range(-900, 1000)  # fraction bits whose steps the loops hold in float64
