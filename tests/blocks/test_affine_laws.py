@@ -317,6 +317,15 @@ def test_wide_codes():
         assert (Affine(form, scale=2.0, zero=9).encode(x).codes == np.clip(t + 9, first, last)).all()
 
 
+def test_wide_products_a_bit_below_a_tie():
+    """(1 + 2**-23) * (193 * 2**23 - 1) is 2**-23 below a tie of float32; float64 has no bit for it."""
+    scale, code = float(np.float32(1 + 2.0**-23)), 193 * 2**23 - 1
+    block = Affine(numfmt.parse("int32"), scale=scale)
+    value = BlockArray(np.int32([code]), np.float32(scale), None, block).decode()
+    assert np.float32(scale * code) != value
+    assert value == numfmt.cast(_exact(scale, code, 0), "f32")
+
+
 def _exact(scale, code, zero):
     return Fraction(float(np.float32(scale))) * (code - zero)
 

@@ -134,11 +134,13 @@ def test_tflite_parameters(low, high, scale, zero):
 
 
 def test_gemmlowp_parameters():
-    """The zero point is found in float64 from the float32 scale, which is above 2/255: below the
-    tie 127.5."""
-    scale, zero = PROFILES["gemmlowp"].affine(np.float32(-1), np.float32(1), 0, 255)
-    assert scale == np.float32(2) / np.float32(255)
-    assert zero == 127
+    """The zero point is found in float64 from the float32 scale: 226.499999 here, where a float32
+    division has the tie 226.5."""
+    low, high = floats("BF48730E", "3DC9C6E6")
+    scale, zero = PROFILES["gemmlowp"].affine(low, high, 0, 255)
+    assert scale == (high - low) / np.float32(255)
+    assert -low / scale == 226.5
+    assert zero == 226
 
 
 # What a slice of zeros gives: scale, zero point, code of 0
