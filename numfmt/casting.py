@@ -237,7 +237,8 @@ _MOST_LOOPS = 4096
 
 
 def _small_array(x: Array, fmt: Any, rounding: Any, overflow: Any, engine: Any, out: Any) -> Any:
-    """`cast` of a small float32 array in a plain mode; None where the long way is needed."""
+    """`cast` of a small float32 array in a plain mode; None where the long way is needed, as it is
+    for values that the policy may refuse."""
     try:
         loop = _LOOPS[fmt, rounding, overflow, engine, _F4]
     except (KeyError, TypeError):  # new, or unhashable
@@ -251,12 +252,10 @@ def _small_array(x: Array, fmt: Any, rounding: Any, overflow: Any, engine: Any, 
         and ((x.base is out.base is None and x is not out) or not np.may_share_memory(x, out))
     ):  # fmt: skip
         return None
-    run, parameters = loop
-    if x.ndim == 1:
-        run(x, out, parameters)
-    else:
-        run(x.reshape(-1), out.reshape(-1), parameters)
-    return out
+    run, parameters, guard = loop
+    flat = x.ndim == 1
+    peak = run(x, out, parameters) if flat else run(x.reshape(-1), out.reshape(-1), parameters)
+    return out if peak < guard else None
 
 
 def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
@@ -270,17 +269,16 @@ def _scalar(x: Any, fmt: Any, rounding: Any, overflow: Any, engine: Any) -> Any:
         return None
     pair = np.empty(2, dtype)
     pair[0] = x
-    run, parameters = loop
-    run(pair[:1], pair[1:], parameters)
-    return pair[1]
+    run, parameters, guard = loop
+    return pair[1] if run(pair[:1], pair[1:], parameters) < guard else None
 
 
 def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any) -> Any:
-    """(loop, parameters) of an unguarded deterministic cast from and to `dtype`, or None."""
+    """(loop, parameters, guard) of a deterministic cast from and to `dtype`, or None."""
     if isinstance(parse(fmt), ScaledFormat):
         return None
     job = _plan(fmt, rounding, overflow, None, None, False, engine)
-    plain = not job.guarded and not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
+    plain = not job.policy.rounding.stochastic and _holds(job.fmt, dtype)
     found = job.loop(8 * dtype.itemsize) if plain else None
     loop = found and found.bare
     plain = isinstance(fmt, (str, Format)) and all(map(_is_plain, (rounding, overflow, engine)))

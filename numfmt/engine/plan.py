@@ -22,7 +22,7 @@ class Loop(NamedTuple):
     that the policy refuses."""
 
     run: Callable[[Any, Any, Any], bool]
-    bare: tuple[Any, Any]  # the loop itself and its parameters
+    bare: tuple[Any, Any, int]  # the loop itself, its parameters, and the guard its result is held against
     in_place: Callable[[Any], bool] | None
     cost: float  # ns an element, roughly: to decide whether threads pay
 
@@ -85,11 +85,11 @@ class Plan:
         loop = getattr(self.module, f"{prefix}_{kind}")
         cost = _COST.get(kind, 0.2)
         if self.policy.rounding.stochastic:
-            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p), None, cost)
+            return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p, guard), None, cost)
         in_place = self.module.value_even_in_place
         serves = kind in _IN_PLACE and not self.codes
         once = (lambda x: in_place(x, p) >= guard) if serves else None
-        return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p), once, cost)
+        return Loop(lambda x, n, out: loop(x, out, p) >= guard, (loop, p, guard), once, cost)
 
     @cached_property
     def searchable(self) -> bool:
