@@ -328,7 +328,7 @@ def _spread(given: Array, counted: Shape, name: str, axis: int | None, shape: Sh
         return given
     if not counted:
         raise ValueError(
-            f"{name}= has shape {given.shape} and there is one scale; axis= says which axis of x keeps its own"
+            f"{name}= has shape {given.shape} and there is one scale; axis= says which axis keeps its own"
         )
     raise ValueError(f"{name}= has shape {given.shape}; for x of shape {shape} it is {counted} or one number")
 

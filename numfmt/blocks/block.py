@@ -318,7 +318,8 @@ def refused(block: Block, verb: str, bad: Array, what: str, cure: str) -> RangeE
     """The error that counts bad elements and names the first."""
     count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
     at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""
+    of = f"{count} of {bad.size} values {'is' if count == 1 else 'are'}"
     return RangeError(
-        f"{verb} to '{block}': {count} of {bad.size} values {'is' if count == 1 else 'are'} {what}{at}. {cure}",
+        f"{verb} to '{block}': {of} {what}{at}. {cure}",
         count, bad.size, first,
     )  # fmt: skip

@@ -243,11 +243,12 @@ def _overload_fused(x, factor, c):
 
 _ZERO = np.float32(0.0)
 
-for _formula in (
+for _step in (
     affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
-    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry, affine.bounds, affine.parameters,
+    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry,
+    affine.bounds, affine.parameters,
 ):  # fmt: skip
-    register_jitable(_formula)
+    register_jitable(_step)
 
 value_rows = _loop(affine.value_rows)
 code_rows = _loop(affine.code_rows)
