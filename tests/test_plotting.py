@@ -200,6 +200,11 @@ def test_a_figure_is_written_whole(tmp_path, suffix, start):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_notebook_shows_the_figure():
+    figure = plotting.dynamic_range(X, "f16")
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 def test_unknown_suffix_is_refused_before_anything_is_drawn(tmp_path):
     with pytest.raises(ValueError, match=r"'.*figure\.gif': its name must end in \.png, \.svg, \.pdf"):
         plotting.comparison(X, "f16", tmp_path / "figure.gif")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import secrets
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -85,7 +87,10 @@ def check_path(path: str | os.PathLike[str] | None) -> Path | None:
 
 
 def write(figure: Figure, path: Path | None) -> Figure:
-    """Write the figure whole or not at all, if there is a path, and give it back."""
+    """Write the figure whole or not at all, if there is a path, and give it back.
+
+    A notebook shows it: a Figure made without pyplot has no picture of its own there."""
+    figure._repr_png_ = partial(_png, figure)  # type: ignore[attr-defined]
     if path is None:
         return figure
     draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.tmp")
@@ -95,3 +100,9 @@ def write(figure: Figure, path: Path | None) -> Figure:
     finally:
         draft.unlink(missing_ok=True)
     return figure
+
+
+def _png(figure: Figure) -> bytes:
+    target = BytesIO()
+    figure.savefig(target, format="png")
+    return target.getvalue()

@@ -72,3 +72,5 @@ def test_it_runs(path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     notebook = nbformat.read(path, as_version=4)
     client.NotebookClient(notebook, timeout=120, kernel_name="python3").execute(cwd=str(path.parent))
+    shown = [o.data for cell in notebook.cells for o in cell.get("outputs", []) if "data" in o]
+    assert all("image/png" in data for data in shown if data.get("text/plain", "").startswith("<Figure"))
