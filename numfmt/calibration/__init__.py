@@ -23,6 +23,7 @@ from .squared_error import (
     range_of_least_squares,
 )
 from .thresholds import ThresholdRow, Thresholds, compare_thresholds
+from .windows import window_divergences, window_threshold
 
 __all__ = [
     "ACIQ",
@@ -51,4 +52,6 @@ __all__ = [
     "scale",
     "sigma_from_range",
     "threshold",
+    "window_divergences",
+    "window_threshold",
 ]

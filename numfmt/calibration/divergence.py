@@ -80,7 +80,7 @@ def divergences(histogram: Histogram, levels: int = 128, search: str = "kl") -> 
     counts = rule.prepare(histogram)
     if not counts.any():
         raise ValueError(f"{search} leaves no element of this histogram to search. Give it more than zeros")
-    prefix = Prefix(counts, _running(counts), _running(counts > 0))
+    prefix = prefix_sums(counts)
     candidates = _candidates(rule, counts.size, levels)
     return candidates, np.array([rule.divergence(prefix, i, levels) for i in candidates])
 
@@ -100,6 +100,15 @@ def least_divergence(histogram: Histogram, levels: int = 128, search: str = "kl"
 def _candidates(rule: Search, bins: int, levels: int) -> Sequence[int]:
     last = bins if rule.all_bins else bins - 1
     return range(min(rule.start(levels), bins), last + 1) or [bins]
+
+
+def prefix_sums(counts: Array) -> Prefix:
+    """Of int64 counts, 1-D.
+
+    >>> prefix_sums(np.array([2, 0, 3])).elements.tolist()
+    [0, 2, 2, 5]
+    """
+    return Prefix(counts, _running(counts), _running(counts > 0))
 
 
 def _running(x: Array) -> Array:

@@ -19,6 +19,7 @@ from ..engine import inputs
 
 Array = np.ndarray[Any, Any]
 BINS = 2048
+_CENTRED_BINS = 8001  # odd, so that one lies about 0; as in MXNet and TVM
 _CHUNK = 1 << 16  # elements
 _LOG = 12
 _ALL = 1 << _LOG  # bins of each sign in Counts; from half of them on lie below the largest magnitude
@@ -85,6 +86,7 @@ class Data(Protocol):
     def largest(self) -> float: ...
     def magnitudes(self) -> Histogram: ...
     def signed(self) -> Histogram: ...
+    def centred(self) -> Array: ...
     def percentile(self, p: float) -> float: ...
     def moments(self, signed: bool) -> Moments: ...
 
@@ -131,6 +133,13 @@ class Samples:
         span = self.high / 2 - self.low / 2  # halved: the whole may be past float64
         counts = _counted(self.values / 2 - self.low / 2, span, bins)
         return Histogram(counts, span / bins * 2, self.low, self.largest)
+
+    def centred(self, bins: int = _CENTRED_BINS) -> Array:
+        """Counts of x in `bins` bins from -max to max, as `np.histogram` has them."""
+        exponent = math.frexp(self.largest)[1]
+        top = math.ldexp(self.largest, -exponent)  # 1/2 to 1: from -max to max no float64 overflows
+        counts: Array = np.histogram(np.ldexp(self.values, -exponent), bins, (-top, top))[0]
+        return counts
 
     def percentile(self, p: float) -> float:
         """The p-th percentile of |x|, linear between neighbours in order."""

@@ -10,8 +10,10 @@ from .analytic import gauss_ratio, laplace_ratio, sigma_from_range
 from .divergence import least_divergence
 from .histograms import Data, Histogram, Moments, Samples
 from .squared_error import largest_code, least_squares, least_squares_of_middles, range_of_least_squares
+from .windows import window_threshold
 
 MOST_BITS = 16
+WHOLE = ("kl_mxnet", "kl_tvm")  # need every element at once: their bins end at the largest magnitude
 
 
 class Options(NamedTuple):
@@ -58,6 +60,9 @@ def threshold(
           estimates the standard deviation from the range and the number of elements
         - ``kl_pytorch_quantization``, ``mse_pytorch_quantization``, ``percentile_pytorch_quantization``,
           ``kl_ncnn``: the searches of those projects on a histogram of 2048 bins from 0
+        - ``kl_mxnet``, ``kl_tvm``: the search of those projects on 8001 bins from -max to max, with
+          2**bits - 1 levels, or 2**(bits + 1) - 1 without sign; the two find the same. It is not
+          symmetric: -x may have another threshold. Not for batches
     bits : int, 2 to 16
     signed : bool
         False for data without negative elements: all 2**bits codes are on one side.
@@ -123,6 +128,10 @@ def _kl(name: str) -> Method:
     return lambda data, o: least_divergence(data.magnitudes(), largest_code(o.bits, o.signed) + 1, name)
 
 
+def _windows(data: Data, o: Options) -> float:
+    return window_threshold(data.centred(), data.largest, 2 * largest_code(o.bits, o.signed) + 1)
+
+
 def _squares(search: Callable[[Histogram, int, bool], float]) -> Method:
     return lambda data, o: search(data.magnitudes(), o.bits, o.signed)
 
@@ -151,6 +160,8 @@ METHODS: dict[str, Method] = {
     "aciq_gauss_range": _aciq(gauss_ratio, lambda data, m: sigma_from_range(data.low, data.high, data.count)),
     "kl_pytorch_quantization": _kl("kl_pytorch_quantization"),
     "kl_ncnn": _kl("kl_ncnn"),
+    "kl_mxnet": _windows,
+    "kl_tvm": _windows,
     "mse_pytorch_quantization": _squares(least_squares_of_middles),
     "percentile_pytorch_quantization": lambda data, o: percentile_of_bins(data.magnitudes(), o.percentile),
 }

@@ -5,7 +5,8 @@ and order without changing a bit of the result. It differs a little from that of
 the whole array, whose bins are max / 2048 wide: here their width is the power of two that puts 2048 to 4096 of
 them below the largest magnitude.
 
-NaN and infinities are left out and counted in `ignored`; an empty batch changes nothing.
+`kl_mxnet` and `kl_tvm` are refused: their bins are a fraction of the largest magnitude, which no batch
+knows. NaN and infinities are left out and counted in `ignored`; an empty batch changes nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar, Self
 
-from ..errors import choose
+from ..errors import SpecError, choose
 from .histograms import Counts, Extremes, Histogram, chunks
-from .methods import METHODS, Options, checked, limited
+from .methods import METHODS, WHOLE, Options, checked, limited
 from .squared_error import range_of_least_squares
 
 
@@ -36,6 +37,12 @@ class Observer:
     kept: ClassVar[type[Extremes]] = Counts
 
     def __init__(self, method: str | None = None, *, signed: bool = True, percentile: float = 99.99) -> None:
+        if method in WHOLE:
+            raise SpecError(
+                f"{method} needs the whole array: its bins end at the largest magnitude, which no batch knows."
+                " Use threshold, or observe with kl",
+                str(method),
+            )
         self.method = choose("method", method or self.methods[0], self.methods)
         self.options = checked(8, signed, percentile)
         self.seen: Any = self.kept()
@@ -212,11 +219,11 @@ class MovingAverage:
 
 
 def observer(method: str = "kl", *, signed: bool = True, percentile: float = 99.99) -> Observer:
-    """An observer of any method of `threshold`.
+    """An observer of any method of `threshold` that can do with batches.
 
     >>> observer("mse").update([1.0, 2.0]).count
     2
     """
     kinds = {name: kind for kind in (MinMax, Percentile, KL, MSE, L2, ACIQ) for name in kind.methods}
-    kind = kinds[choose("method", method, METHODS)]
+    kind = kinds.get(choose("method", method, METHODS), KL)
     return kind(method, signed=signed, percentile=percentile)
