@@ -190,9 +190,7 @@ def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
     if _is_direct(x, out):
         flat = out.reshape(-1)
         return max(pool.run(lambda part: loop(x, flat, *constants, *part, 0), parts)) > INF_WORD
-    return (
-        max(pool.run(lambda part: _by_scratch(loop, constants, part, g, varying, x, out), parts)) > INF_WORD
-    )
+    return max(pool.run(lambda part: _by_scratch(loop, constants, part, g, x, out), parts)) > INF_WORD
 
 
 def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
@@ -204,19 +202,13 @@ def _is_direct(x: Array, out: Array) -> bool:
     return plain and not np.may_share_memory(x, out)
 
 
-def _by_scratch(
-    loop: Any, constants: Any, part: tuple[int, int], g: Geometry, varying: bool, x: Array, out: Array
-) -> Any:
+def _by_scratch(loop: Any, constants: Any, part: tuple[int, int], g: Geometry, x: Array, out: Array) -> Any:
     """Rows go to a scratch array first: `out` is strided, swapped or float16, or `x` of other codes."""
     target, peak = _flat(out), np.uint32(0)
     dtype = out.dtype.newbyteorder("=") if out.dtype.kind != "f" else np.dtype(np.float32)
-    for first, last in _ranges(*part, max(1, SCRATCH // (g.inner if varying else g.size))):
-        start, stop = (_start(row, g, varying) for row in (first, last))
+    for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
+        start, stop = (g.inner * steps.row_of(steps.row_at(row, g), g)[0] for row in (first, last))
         scratch = np.empty(min(stop, x.size) - start, dtype)
         peak = max(peak, loop(x, scratch, *constants, first, last, start))
         target[start : start + scratch.size] = scratch
     return peak
-
-
-def _start(row: int, g: Geometry, varying: bool) -> int:
-    return row * g.inner if varying else int(steps.row_of(steps.row_at(row, g), g)[0])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from math import prod
+from math import gcd, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 LONG = 1 << 14  # elements of a row; longer ones are cut, so that threads and scratch have pieces
 SHORT = 1 << 10  # elements; shorter rows with a scale for each element are laid end to end
+BAND = 32  # lines that pass by the same scales
 
 
 class Layout(NamedTuple):
@@ -68,9 +69,12 @@ class Layout(NamedTuple):
 
     @property
     def copies(self) -> int:
-        """How often the scales are laid end to end, for rows long enough to be fast."""
-        short = self.shared and self.is_varying and self.n < SHORT
-        return max(1, min(SHORT // self.n, self.outer)) if short else 1
+        """How often the scales are laid end to end: as many as make a whole number of the loops' steps
+        of 64, where they are few."""
+        if not (self.shared and self.is_varying and self.n < SHORT):
+            return 1
+        step = 64 // gcd(self.n, 64)
+        return min(step * -(-SHORT // (self.n * step)), self.outer)
 
     def rows(self) -> tuple[int, Geometry]:
         """Rows that share one scale each."""
@@ -85,12 +89,15 @@ class Layout(NamedTuple):
         )
 
     def columns(self) -> tuple[int, Geometry]:
-        """Rows with a scale for each element."""
+        """Bands of lines with a scale for each element."""
         if self.shared:
             length = self.n * self.copies
-            count = -(-self.outer * self.n // length)
-            return count, Geometry(1, count, count, 1, 0, 0, length)
-        return self.outer * self.n, Geometry(1, self.n, self.size, 1, self.groups, 0, self.inner)
+            lines = -(-self.outer * self.n // length)
+            bands = -(-lines // BAND)
+            return bands, Geometry(bands, lines, BAND, 1, 0, 0, length)
+        return self.outer * self.groups, Geometry(
+            self.groups, self.n, self.size, self.outer, self.groups, 1, self.inner
+        )
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ ZERO = np.float32(0.0)
 # the float32 below 1/2: added to a number just below a tie it cannot reach the next integer
 BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 MAGNITUDE = np.uint32(0x7FFFFFFF)
+WIDTH = 512  # scales that stay in the first-level cache while a band of lines goes by
 
 # what a profile chooses, as bits
 DIVIDE = 1  # x / scale; else x * reciprocal
@@ -46,7 +47,7 @@ class Bounds(NamedTuple):
 
 
 class Geometry(NamedTuple):
-    """Where rows lie and which scale is theirs, in elements; see `row_of` and `column_of`."""
+    """Where rows lie and which scale is theirs, in elements, or in lines of `inner`; see `row_of`."""
 
     groups: int
     n: int
@@ -154,18 +155,11 @@ def row_after(at: Any, g: Any) -> Any:
 
 
 def row_of(at: Any, g: Any) -> Any:
-    """(start, stop, scale) of a row that shares one scale."""
+    """(start, stop, scale) of a row that shares one scale; for columns a band of lines that share
+    a line of scales, and the numbers of these."""
     start = at.group * g.size
     base = at.outer * g.n
     return base + start, base + min(start + g.size, g.n), at.phase * g.step_outer + at.group * g.step_group
-
-
-def column_of(row: Any, g: Any, total: Any) -> Any:
-    """(start, stop, first scale) of a row with a scale for each element."""
-    outer = row // g.n
-    start = row * g.inner
-    scale = (outer * g.step_outer + (row - outer * g.n) // g.size) * g.inner
-    return start, min(start + g.inner, total), scale
 
 
 def geometry(g: Any) -> Geometry:
@@ -230,32 +224,46 @@ def value_columns(
 ) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last):
-        start, stop, scale = column_of(row, shape, x.size)
-        given, result = x[start:stop], out[start - base : stop - base]
-        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
-        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
-        for i in range(given.size):
-            a = single(given[i])
-            q = Parameters(factor[i], unit[i], before[i], after[i])
-            put(result, i, value_of(a, q, limits, how))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        top, bottom, scale = row_of(at, shape)
+        at = row_after(at, shape)
+        for left in range(0, shape.inner, WIDTH):
+            right = min(left + WIDTH, shape.inner)
+            c, d = scale * shape.inner + left, scale * shape.inner + right
+            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            for row in range(top, bottom):
+                start = row * shape.inner + left
+                stop = min(start + right - left, x.size)
+                given, result = x[start:stop], out[start - base : stop - base]
+                for i in range(given.size):
+                    a = single(given[i])
+                    q = Parameters(factor[i], unit[i], before[i], after[i])
+                    put(result, i, value_of(a, q, limits, how))
+                    peak = umax(peak, and_(word(a), MAGNITUDE))
     return peak
 
 
 def code_columns(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last):
-        start, stop, scale = column_of(row, shape, x.size)
-        given, result = x[start:stop], out[start - base : stop - base]
-        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
-        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
-        for i in range(given.size):
-            a = single(given[i])
-            q = Parameters(factor[i], unit[i], before[i], after[i])
-            put(result, i, integer(code_of(a, q, limits, how), result))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        top, bottom, scale = row_of(at, shape)
+        at = row_after(at, shape)
+        for left in range(0, shape.inner, WIDTH):
+            right = min(left + WIDTH, shape.inner)
+            c, d = scale * shape.inner + left, scale * shape.inner + right
+            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            for row in range(top, bottom):
+                start = row * shape.inner + left
+                stop = min(start + right - left, x.size)
+                given, result = x[start:stop], out[start - base : stop - base]
+                for i in range(given.size):
+                    a = single(given[i])
+                    q = Parameters(factor[i], unit[i], before[i], after[i])
+                    put(result, i, integer(code_of(a, q, limits, how), result))
+                    peak = umax(peak, and_(word(a), MAGNITUDE))
     return peak
 
 
@@ -263,14 +271,21 @@ def decode_columns(
     x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
 ) -> Any:
     shape = geometry(g)
-    for row in range(first, last):
-        start, stop, scale = column_of(row, shape, x.size)
-        given, result = x[start:stop], out[start - base : stop - base]
-        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
-        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
-        for i in range(given.size):
-            q = Parameters(factor[i], unit[i], before[i], after[i])
-            put(result, i, decoded(single(given[i]), q, how))
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        top, bottom, scale = row_of(at, shape)
+        at = row_after(at, shape)
+        for left in range(0, shape.inner, WIDTH):
+            right = min(left + WIDTH, shape.inner)
+            c, d = scale * shape.inner + left, scale * shape.inner + right
+            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            for row in range(top, bottom):
+                start = row * shape.inner + left
+                stop = min(start + right - left, x.size)
+                given, result = x[start:stop], out[start - base : stop - base]
+                for i in range(given.size):
+                    q = Parameters(factor[i], unit[i], before[i], after[i])
+                    put(result, i, decoded(single(given[i]), q, how))
     return np.uint32(0)
 
 
@@ -296,14 +311,20 @@ def value_rows_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, la
 def value_columns_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
-    for row in range(first, last):
-        start, stop, scale = column_of(row, shape, x.size)
-        given = x[start:stop]
-        factor, unit = p[0, scale : scale + given.size], p[1, scale : scale + given.size]
-        before, after = p[2, scale : scale + given.size], p[3, scale : scale + given.size]
-        for i in range(given.size):
-            a = single(given[i])
-            q = Parameters(factor[i], unit[i], before[i], after[i])
-            put(given, i, value_of(a, q, limits, how))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
+    at = row_at(first, shape)
+    for _ in range(first, last):
+        top, bottom, scale = row_of(at, shape)
+        at = row_after(at, shape)
+        for left in range(0, shape.inner, WIDTH):
+            right = min(left + WIDTH, shape.inner)
+            c, d = scale * shape.inner + left, scale * shape.inner + right
+            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            for row in range(top, bottom):
+                start = row * shape.inner + left
+                given = x[start : min(start + right - left, x.size)]
+                for i in range(given.size):
+                    a = single(given[i])
+                    q = Parameters(factor[i], unit[i], before[i], after[i])
+                    put(given, i, value_of(a, q, limits, how))
+                    peak = umax(peak, and_(word(a), MAGNITUDE))
     return peak

@@ -243,12 +243,12 @@ def _overload_fused(x, factor, c):
 
 _ZERO = np.float32(0.0)
 
-for _step in (
+for _affine_step in (
     affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
-    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.column_of, affine.geometry,
+    affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.geometry,
     affine.bounds, affine.parameters,
 ):  # fmt: skip
-    register_jitable(_step)
+    register_jitable(_affine_step)
 
 value_rows = _loop(affine.value_rows)
 code_rows = _loop(affine.code_rows)
