@@ -134,8 +134,8 @@ def add(a: Any, b: Any, fmt: Any = None, **how: Unpack[Keywords]) -> FixedPoint:
 
     Examples
     --------
-    >>> add((np.array([100, -128], np.int8), "q3.4"), ([16], "uq0.8"))
-    FixedPoint(codes=array([ 1616, -2032], dtype=int16), format=<q4.8: 13 bits, 0.00390625 to 15.9961>)
+    >>> add((np.array([100, -128], np.int8), "q3.4"), ([16], "uq0.8"))  # doctest: +ELLIPSIS
+    FixedPoint(codes=array([ 1616, -2032], dtype=int16), format=<q4.8: 13 bits, -16 to 15.9961, step ...>)
     >>> add(([100], "q3.4"), ([100], "q3.4"), "q3.4").codes
     array([127], dtype=int8)
     """
@@ -147,7 +147,7 @@ def subtract(a: Any, b: Any, fmt: Any = None, **how: Unpack[Keywords]) -> FixedP
     """a - b, exact and signed, or rounded once to `fmt`. Parameters are those of `add`.
 
     >>> subtract(([1], "uint8"), ([3], "uint8"))
-    FixedPoint(codes=array([-2], dtype=int16), format=<int9: 9 bits, 1 to 255>)
+    FixedPoint(codes=array([-2], dtype=int16), format=<int9: 9 bits, -256 to 255, step 1>)
     """
     x, y = _operand(a), _operand(b)
     grid = _added(x.grid, y.grid)._replace(signed=True)
@@ -197,7 +197,7 @@ def shift(a: Any, places: int, fmt: Any = None, **how: Unpack[Keywords]) -> Fixe
     The other parameters are those of `add`.
 
     >>> shift(([24], "q3.4"), -2)
-    FixedPoint(codes=array([24], dtype=int8), format=<q1.6: 8 bits, 0.015625 to 1.98438>)
+    FixedPoint(codes=array([24], dtype=int8), format=<q1.6: 8 bits, -2 to 1.98438, step 0.015625>)
     >>> shift(([24], "q3.4"), -4, "q3.4", rounding="toward_negative").codes
     array([1], dtype=int8)
     """
