@@ -23,12 +23,14 @@ ALIASES = {
     )
 }
 _COUNTED = re.compile(r"(?P<name>\w+)(?:\[(?P<count>\d{1,3})(?P<variant>,ap)?\])?")
+_BRACKETED = re.compile(r"(?P<name>\w+)\[(?P<inside>.*)\]")
 
 
 def overflow_policy(name: object, fmt: Format) -> str:
     """The policy of a name or alias in any case; `None` is the format's own.
 
-    `wrap[n]` and `wrap_sign_magnitude[n]` have n saturated bits, `wrap[n,ap]` is HLS's variant.
+    `wrap[n]` and `wrap_sign_magnitude[n]` have n saturated bits, `wrap[n,ap]` is HLS's variant:
+    `ap_wrap[n]` means it, `sc_wrap[n]` never does.
     """
     if name is None:
         return fmt.default_overflow
@@ -36,11 +38,22 @@ def overflow_policy(name: object, fmt: Format) -> str:
     match = _COUNTED.fullmatch(key) if isinstance(key, str) else None
     plain = ALIASES.get(match["name"], match["name"]) if match else key
     if match is None or plain not in FIXED_POINT_POLICIES:
+        _check_brackets(str(key))
         known = (*POLICIES, *FIXED_POINT_POLICIES) if fmt.uniform else POLICIES
         return choose("overflow policy", ALIASES.get(str(key), key), known)
     _check_fixed(str(key), plain, fmt, match)
-    count = int(match["count"] or 0)
-    return f"{plain}[{count}{match['variant'] or ''}]" if count else plain
+    count, hls = int(match["count"] or 0), match["variant"] or (plain == "wrap" and key.startswith("ap_"))
+    return f"{plain}[{count}{',ap' if hls else ''}]" if count else plain
+
+
+def _check_brackets(key: str) -> None:
+    match = _BRACKETED.fullmatch(key)
+    if match and ALIASES.get(match["name"], match["name"]).startswith("wrap"):
+        raise SpecError(
+            f"overflow {key!r}: {match['inside']!r} is no number of saturated bits; write it like "
+            f"{match['name']}[2], 0 to 999 (as many as the format has bits, or more, saturate)",
+            key,
+        )  # fmt: skip
 
 
 def _check_fixed(key: str, plain: str, fmt: Format, match: re.Match[str]) -> None:
@@ -51,7 +64,7 @@ def _check_fixed(key: str, plain: str, fmt: Format, match: re.Match[str]) -> Non
         raise refuse(f"is for fixed-point formats; '{fmt}' is none")
     if match["count"] and not plain.startswith("wrap"):
         raise refuse("takes no number of bits; wrap[n] and wrap_sign_magnitude[n] do")
-    if match["variant"] and plain != "wrap":
+    if match["variant"] and (plain != "wrap" or key.startswith("sc_")):
         raise refuse("has no variant; wrap[n,ap] is HLS's")
     if plain.startswith("wrap") and fmt.span[1] - fmt.span[0] + 1 < 1 << fmt.bits:
         raise refuse(f"needs every code; '{fmt}' leaves one out")

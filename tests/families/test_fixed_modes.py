@@ -88,6 +88,12 @@ UNSIGNED = {
     "wrap[3,ap]": ([14, 15] * 10, [14, 15, 14, 15]),
     "wrap[4]": ([0] * 20, [15] * 4),
 }
+UNSIGNED_NAMES = {
+    "wrap": "SC_WRAP AP_WRAP AP_WRAP[0] wrap[0,ap]",
+    "wrap[1]": "SC_WRAP[1]",
+    "wrap[1,ap]": "AP_WRAP[1] ap_wrap[1,ap]",
+    "wrap[3,ap]": "AP_WRAP[3]",
+}
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -127,8 +133,9 @@ def test_signed_overflow(policy, engine):
 def test_unsigned_overflow(policy, engine):
     below, above = UNSIGNED[policy]
     wanted = [*below, *range(16), *above]
-    for x in (V, np.array(V, np.int64), np.array(V, np.float32)):
-        assert numfmt.encode(x, "uint4", overflow=policy, engine=engine).tolist() == wanted
+    for name in (policy, *UNSIGNED_NAMES.get(policy, "").split()):
+        for x in (V, np.array(V, np.int64), np.array(V, np.float32)):
+            assert numfmt.encode(x, "uint4", overflow=name, engine=engine).tolist() == wanted
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -152,8 +159,26 @@ def test_sign_magnitude_needs_a_sign(policy):
 
 
 @pytest.mark.parametrize(
-    "policy", ["wrap[", "wrap[-1]", "wrap[1,sc]", "saturate[1]", "wrap_sm_1", "numeric_std"]
+    "policy",
+    [
+        "wrap[",
+        "wrap[-1]",
+        "wrap[1,sc]",
+        "SC_WRAP[1,ap]",
+        "AP_WRAP_SM[1,ap]",
+        "saturate[1]",
+        "wrap_sm_1",
+        "numeric_std",
+    ],
 )
 def test_policies_that_do_not_exist(policy):
     with pytest.raises(numfmt.SpecError):
+        numfmt.encode(V, "int4", overflow=policy)
+
+
+@pytest.mark.parametrize(
+    "policy", ["wrap[x]", "wrap[]", "wrap[-1]", "sc_wrap[1,hls]", "wrap_sign_magnitude[1.5]"]
+)
+def test_what_is_no_number_of_saturated_bits(policy):
+    with pytest.raises(numfmt.SpecError, match=r"is no number of saturated bits; write it like \w+\[2\]"):
         numfmt.encode(V, "int4", overflow=policy)
