@@ -340,7 +340,7 @@ def values(fmt: FormatArgument, as_json: JsonOption = False, as_csv: CsvOption =
     if form.bits > WIDEST:
         raise UsageError(f"'{form}' has 2**{form.bits} codes; values lists formats of up to {WIDEST} bits")
     _check_one(as_json, as_csv)
-    _emit([_value_line(form, code) for code in form.codes()], as_json, as_csv)
+    _emit([_value_line(form, code) for code in form.codes() if code != form.left_out], as_json, as_csv)
 
 
 def _value_line(fmt: Format, code: int) -> dict[str, Any]:

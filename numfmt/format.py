@@ -25,6 +25,7 @@ class Format(ABC):
     rejects_negatives = False  # x < 0 is not rounded: it gives the special
     edge_is_odd = (True, True)  # does to_odd stay at the last value? (above, below)
     uniform = False  # the values are rank * step: a grid that goes on, so that overflow can wrap
+    left_out: int | None = None  # the one code without a value, where there is one
     signed_codes = False  # codes are two's complement: `encode` gives them as signed integers
 
     @abstractmethod
@@ -159,12 +160,17 @@ class Format(ABC):
             yield code, Fraction(self.value(code))
 
     def codes(self) -> range:
+        """Every code, one that is left out among them."""
         return range(1 << self.bits)
+
+    @property
+    def range_text(self) -> str:
+        """The least and the greatest value, as `-128 to 127` or `-1 to 1 - 2**-63`."""
+        return f"{end_text(self.min)} to {end_text(self.max)}"
 
     def __repr__(self) -> str:
         if self.uniform:
-            ends = f"{float(self.min):.6g} to {float(self.max):.6g}, step {float(self.smallest):.6g}"
-            return f"<{self}: {self.bits} bits, {ends}>"
+            return f"<{self}: {self.bits} bits, {self.range_text}, step {end_text(self.smallest)}>"
         low, high = float(self.smallest), float(self.max)
         specials = "".join(
             f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code is not None
@@ -183,6 +189,30 @@ def floor_rank(fmt: Format, x: Fraction, low: int, high: int) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fmt.at(middle) <= x else (low, middle - 1)
     return low
+
+
+def end_text(x: Fraction) -> str:
+    """An end of a range: six digits where ten would hold it, or an integer of up to ten digits; else
+    a power of two and what it lacks of one.
+
+    >>> [end_text(Fraction(x)) for x in (15.99609375, 2**31 - 1, -(2**63))]
+    ['15.9961', '2147483647', '-2**63']
+    >>> end_text(1 - Fraction(2) ** -63)
+    '1 - 2**-63'
+    """
+    if x.denominator == 1 and abs(x) < 10**10:
+        return str(x)
+    top = Fraction(2) ** (exponent(abs(x)) + (significant_bits(x) > 1))
+    lacking = top - abs(x)
+    if Fraction(f"{float(x):.10g}") == x or significant_bits(lacking) > 1:
+        return f"{float(x):.6g}"
+    sign, join = ("-", "+") if x < 0 else ("", "-")
+    return f"{sign}{_power(top)} {join} {_power(lacking)}" if lacking else f"{sign}{_power(top)}"
+
+
+def _power(x: Fraction) -> str:
+    """A power of two: a small integer, or `2**-24`."""
+    return str(x) if x.denominator == 1 and x < 10**4 else f"2**{exponent(x)}"
 
 
 def exponent(x: Fraction) -> int:

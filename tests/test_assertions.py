@@ -136,6 +136,13 @@ def test_integers_that_are_no_codes():
     assert "-1 is no code" in message([-1], [0], "e4m3fn")
 
 
+@pytest.mark.parametrize("code", [-128, 128])
+def test_the_code_that_a_symmetric_format_leaves_out_is_none(code):
+    assert_same_bits([-127, 129, 255], [129, -127, -1], "int8[symmetric]")
+    text = f"{code} is no code of int8[symmetric], which has -127 to 127, or their residues"
+    assert message([code], [code], "int8[symmetric]").count(text) == 2
+
+
 @pytest.mark.parametrize(
     ("value", "fmt", "text"),
     [

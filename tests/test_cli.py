@@ -186,6 +186,11 @@ def test_values_is_the_whole_table():
     assert len(lines) == 17
 
 
+def test_values_leaves_out_what_a_symmetric_format_leaves_out():
+    rows = json.loads(run("values", "int4[symmetric]", "--json").stdout)
+    assert [row["code"] for row in rows] == [*range(8), *range(-7, 0)]
+
+
 def test_values_for_programs():
     rows = json.loads(run("values", "e5m2", "--json").stdout)
     assert (rows[0x7C]["value"], rows[0xFC]["value"], rows[0x7E]["value"]) == ("inf", "-inf", "nan")

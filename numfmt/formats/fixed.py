@@ -16,6 +16,7 @@ from ..format import Format, Value
 from ..registry import Option, family, integer, name
 
 WIDEST = 64
+LARGEST_EXPONENT = 1023
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,10 +42,15 @@ class Fixed(Format):
         return self.symmetric - half, half - 1
 
     def value(self, code: int) -> Value:
-        low = self.span[0] - self.symmetric
-        if not low <= code < 1 << self.bits:
-            raise ValueError(f"{self} has codes {low} to {self.span[1]}, got {code}")
+        low, high = self.span
+        if not low <= code < 1 << self.bits or code == self.left_out:
+            residues = " or their residues" * self.signed
+            raise ValueError(f"{self} has codes {low} to {high}{residues}, got {code}")
         return self.rank(code) * self.step
+
+    @cached_property
+    def left_out(self) -> int | None:  # type: ignore[override]
+        return 1 << (self.bits - 1) if self.symmetric else None
 
     def code_at(self, rank: int) -> int:
         return rank & ((1 << self.bits) - 1)
@@ -97,6 +103,11 @@ def _made(spec: str, bits: int, frac: int, signed: bool, symmetric: str = "off")
         raise SpecError(f"{spec!r}: a fixed-point format has 1 to {WIDEST} bits, got {bits}", spec)
     if not -960 <= frac <= 1074:
         raise SpecError(f"{spec!r}: -960 to 1074 fraction bits fit float64's range, got {frac}", spec)
+    if bits - signed - frac > LARGEST_EXPONENT:
+        raise SpecError(
+            f"{spec!r}: values reach 2**{bits - signed - frac} and float64 ends below 2**1024; "
+            f"{bits} bits need a frac of {bits - signed - LARGEST_EXPONENT} or more", spec,
+        )  # fmt: skip
     if symmetric == "on" and (not signed or bits == 1):
         raise SpecError(f"{spec!r}: symmetric leaves out the lowest code of 2 signed bits or more", spec)
     return Fixed(bits, frac, signed, symmetric == "on")
@@ -115,7 +126,7 @@ _SYMMETRIC = {"symmetric": Option(("on", "off"), "off")}
 )  # fmt: skip
 def parse_integer(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
     """`intN`, `uintN`: 1 to 64 bits."""
-    return _made(spec, int(match["bits"][:9]), 0, not match["unsigned"], symmetric)
+    return _made(spec, int(match["bits"]), 0, not match["unsigned"], symmetric)
 
 
 @family(
@@ -125,7 +136,7 @@ def parse_integer(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
 )
 def parse_q(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
     """TI's Qm.n: a sign bit, m integer bits, n fraction bits; uqm.n has no sign bit."""
-    whole, frac = int(match["whole"][:9]), int(match["frac"][:9])
+    whole, frac = int(match["whole"]), int(match["frac"])
     signed = not match["unsigned"]
     return _made(spec, signed + whole + frac, frac, signed, symmetric)
 
@@ -145,7 +156,7 @@ def parse_q(match: re.Match[str], spec: str, symmetric: str) -> Fixed:
 )  # fmt: skip
 def parse_fixed(match: re.Match[str], spec: str, bits: str, frac: str, signed: str, symmetric: str) -> Fixed:
     """Any width and any number of fraction bits, beyond the width or negative too."""
-    return _made(spec, int(bits[:9]), int(frac[:9]), signed == "yes", symmetric)
+    return _made(spec, int(bits), int(frac), signed == "yes", symmetric)
 
 
 @family(
@@ -155,12 +166,12 @@ def parse_fixed(match: re.Match[str], spec: str, bits: str, frac: str, signed: s
 )
 def parse_matlab(match: re.Match[str], spec: str) -> Fixed:
     """MATLAB's Fixed-Point Designer: sfix16_En12 has 12 fraction bits, sfix8_E3 the step 2**3."""
-    power = int((match["power"] or "0")[:9])
-    return _made(spec, int(match["bits"][:9]), power if match["down"] else -power, match["sign"] == "s")
+    power = int(match["power"] or "0")
+    return _made(spec, int(match["bits"]), power if match["down"] else -power, match["sign"] == "s")
 
 
 @family(
-    pattern=r"(?:ap|sc|ac)_(?P<unsigned>u?)(?:fixed<(?P<width>\d+),(?P<whole>-?\d+)(?P<modes>(?:,\w+)*)>|int<(?P<bits>\d+)>)",
+    pattern=r"(?:ap|sc)_(?P<unsigned>u?)(?:fixed<(?P<width>\d+),(?P<whole>-?\d+)(?P<modes>(?:,\w+)*)>|int<(?P<bits>\d+)>)",
     options={},
     examples=(
         "ap_fixed<16,4>",
@@ -175,14 +186,14 @@ def parse_hardware(match: re.Match[str], spec: str) -> Fixed:
     """SystemC (IEEE 1666) and HLS: width, then integer bits with the sign among them."""
     signed = not match["unsigned"]
     if match["bits"]:
-        return _made(spec, int(match["bits"][:9]), 0, signed)
+        return _made(spec, int(match["bits"]), 0, signed)
     if match["modes"]:
         raise SpecError(
             f"{spec!r}: a format is a set of values; give its modes as arguments, "
             "as in rounding='AP_RND', overflow='AP_SAT'", spec,
         )  # fmt: skip
-    width = int(match["width"][:9])
-    return _made(spec, width, width - int(match["whole"][:9]), signed)
+    width = int(match["width"])
+    return _made(spec, width, width - int(match["whole"]), signed)
 
 
 for _bits in (4, 8, 16, 32, 64):

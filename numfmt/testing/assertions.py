@@ -112,7 +112,8 @@ def _bits(codes: Array, fmt: Format) -> Array:
 
 def _are_codes(x: Array, fmt: Format) -> Array:
     low, top = code_range(fmt)
-    return np.asarray((x >= low) & (x <= top))
+    inside = np.asarray((x >= low) & (x <= top))
+    return inside if fmt.left_out is None else inside & (_bits(x, fmt) != fmt.left_out)
 
 
 def _are_nan(codes: Array, fmt: Format) -> Array:
@@ -201,12 +202,19 @@ def _side(x: Any, code: int | None, fmt: Format) -> str:
     if code is not None:
         return f"{hexadecimal(code, fmt.bits)}  {split_bits(code, fmt)}  {_exact_text(fmt.value(code))}"
     if np.asarray(x).dtype.kind in "iu":
-        low, top = code_range(fmt)
-        return f"{int(x)} is no code of {fmt}, which has {low} to {hexadecimal(top, fmt.bits)}"
+        return f"{int(x)} is no code of {fmt}, which has {_codes_text(fmt)}"
     nearest = cast(np.asarray(x), fmt, rounding="nearest_even", overflow="saturate", nan="max")
     if np.isnan(x):
         return f"{x} is no value of {fmt}, which has no NaN"
     return f"{x} is no value of {fmt}; the nearest is {_exact_text(float(nearest))}"
+
+
+def _codes_text(fmt: Format) -> str:
+    low, top = code_range(fmt)
+    if fmt.left_out is None:
+        return f"{low} to {hexadecimal(top, fmt.bits)}"
+    first, last = (fmt.outward(fmt.edge(negative)) for negative in (True, False))
+    return f"{first} to {last}, or their residues"
 
 
 def _neighbours(code: int, fmt: Format) -> Iterator[str]:

@@ -47,6 +47,16 @@ REFUSED = {
     "fixed[bits=8,frac=2000]": "fraction bits fit float64's range",
     "ap_fixed<16,4,AP_RND,AP_SAT>": "give its modes as arguments",
     "ap_fixed<16>": "unknown format",
+    "ac_fixed<16,4>": "unknown format",
+    "ac_int<8>": "unknown format",
+    "int80000000000": "1 to 64 bits, got 80000000000",
+    "q1234567890.0": "1 to 64 bits, got 1234567891",
+    "fixed[bits=8,frac=12345678901]": "fit float64's range, got 12345678901",
+    "fixed[bits=-1,frac=0]": "1 to 64 bits, got -1",
+    "sfix8_E1234567890": "fit float64's range, got -1234567890",
+    "ap_fixed<16,-1234567890>": "fit float64's range, got 1234567906",
+    "fixed[bits=64,frac=-960,signed=no]": "values reach 2**1024 and float64 ends below 2**1024; "
+    "64 bits need a frac of -959 or more",
     "int8[symetric]": "Did you mean 'symmetric'",
 }
 POLICIES_REFUSED = {
@@ -101,6 +111,32 @@ def test_what_is_refused(spec):
     with pytest.raises(numfmt.SpecError) as caught:
         numfmt.parse(spec)
     assert REFUSED[spec] in str(caught.value)
+
+
+REPRS = {
+    "q4.8": "<q4.8: 13 bits, -16 to 15.9961, step 0.00390625>",
+    "uint24": "<uint24: 24 bits, 0 to 16777215, step 1>",
+    "int32": "<int32: 32 bits, -2147483648 to 2147483647, step 1>",
+    "int64[symmetric]": "<int64[symmetric]: 64 bits, -2**63 + 1 to 2**63 - 1, step 1>",
+    "q0.63": "<q0.63: 64 bits, -1 to 1 - 2**-63, step 2**-63>",
+    "q3.12": "<q3.12: 16 bits, -8 to 8 - 2**-12, step 0.000244141>",
+    "fixed[bits=8,frac=-100]": "<fixed[bits=8,frac=-100,signed=yes]: 8 bits, -2**107 to 2**107 - 2**100, step 2**100>",
+}
+
+
+@pytest.mark.parametrize("spec", REPRS)
+def test_a_format_shows_its_exact_range(spec):
+    assert repr(numfmt.parse(spec)) == REPRS[spec]
+
+
+def test_leading_zeros_mean_nothing():
+    assert numfmt.parse("int0000000000008") == numfmt.parse("int8")
+
+
+@pytest.mark.parametrize("code", [-128, 128])
+def test_the_lowest_code_of_a_symmetric_format_has_no_value(code):
+    with pytest.raises(ValueError, match=f"codes -127 to 127 or their residues, got {code}"):
+        numfmt.parse("int8[symmetric]").value(code)
 
 
 @pytest.mark.parametrize(("spec", "overflow"), POLICIES_REFUSED)

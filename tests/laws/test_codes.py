@@ -16,18 +16,20 @@ WIDE = 16  # formats of up to so many bits are walked code by code
 def codes_of(fmt):
     """Every code, or a sample of a wide format with its ends, its edges and its special codes."""
     if fmt.bits <= WIDE:
-        return np.arange(1 << fmt.bits, dtype=np.uint32)
+        return np.array([code for code in fmt.codes() if code != fmt.left_out], dtype=np.uint32)
     top = (1 << fmt.bits) - 1
     finite = [fmt.code_at(rank) for rank in ranks(fmt)]
     around = [c + d for c in (fmt.edge(), fmt.edge(True)) for d in range(-3, 4)]
     ends = [*range(4), *range(top - 3, top + 1)]
     drawn = np.random.default_rng(1).integers(0, top, 300, dtype=np.uint64, endpoint=True).tolist()
-    return np.array(sorted({c for c in finite + around + ends + drawn if 0 <= c <= top}), dtype=np.uint64)
+    return np.array(
+        sorted({c for c in finite + around + ends + drawn if 0 <= c <= top} - {fmt.left_out}), dtype=np.uint64
+    )
 
 
 def is_canonical(fmt, code):
     """Whether encoding gives this code: of NaNs the quiet one of each sign, of numbers the one
-    that its rank has (formats without subnormals, and symmetric ones, leave codes over)."""
+    that its rank has (formats without subnormals leave codes over)."""
     value = fmt.value(code)
     if isinstance(value, float) and math.isnan(value):
         return code in (fmt.nan(False), fmt.nan(True))
