@@ -12,13 +12,14 @@ import numpy as np
 
 from . import reference
 from .blocks import BlockArray, scaled
-from .engine import inputs
+from .engine import inputs, outputs
+from .engine.draws import source as noise_source
 from .engine.inputs import Input
 from .engine.plan import ENGINES, Plan, decoding_plan, plan
 from .engine.run import Noise, decode_into, execute, number_chunks, value_of
 from .errors import RangeError, choose
-from .format import Format, exponent
-from .reference import Policy, policy
+from .format import Format, Value, exponent
+from .reference import policy
 from .registry import element, parse
 from .scaled import ScaledFormat
 
@@ -72,7 +73,7 @@ def cast(
     dtype : float16, float32, float64 or object, optional
         Of the result; object gives `Fraction`.
     out : ndarray, shape of `x`, optional
-        Where the result goes; it may be `x` itself.
+        Where the result goes; it may be `x` itself. After an error its content is unspecified.
     engine : "reference", "numpy" or "kernel", optional
         The fastest that can be had, if not given. All give the same bits; where one has no exact
         way for a format, a mode or an input, the next slower one serves (``stochastic_c`` always runs on the
@@ -126,7 +127,7 @@ def encode(
 ) -> Any:  # fmt: skip
     """Round `x` to the values of `fmt`, once, and return their codes.
 
-    Parameters are those of `cast`.
+    Parameters are those of `cast`; `out` takes codes, and after an error its content is unspecified.
 
     Returns
     -------
@@ -165,7 +166,8 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     fmt : str, Format or dtype
     dtype : float16, float32, float64 or object, optional
         By default the narrowest of float32 and float64 that holds every value.
-    out : ndarray of floats, shape of `codes`, optional
+    out : ndarray of the result's dtype, shape of `codes`, optional
+        After an error its content is unspecified.
 
     Raises
     ------
@@ -295,16 +297,19 @@ def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> 
     array = x if isinstance(x, np.ndarray) else _as_array(x)
     source = inputs.classify(array)
     draws = noise_source(job.policy, seed, noise, array.shape)
-    if job.codes:
-        result = _output(array, _code_dtype(job.fmt, dtype, out), out)
+    result = outputs.output(array.shape, _wanted(job, array.dtype, dtype, out), out)
+    if result.dtype.kind == "O":
+        result[...] = _fractions(source, job, draws)
     else:
-        wanted = _result_dtype(job.fmt, array.dtype, dtype, out)
-        if wanted.kind == "O":
-            exact = _fractions(source, job, draws)
-            return exact[()] if _is_scalar(x) else exact
-        result = _output(array, wanted, out)
-    execute(source, job, result, draws)
+        execute(source, job, result, draws)
     return result[()] if out is None and _is_scalar(x) else result
+
+
+def _wanted(job: Plan, given: np.dtype[Any] | None, dtype: Any, out: Any) -> np.dtype[Any]:
+    """The dtype of what a plan makes of an array of dtype `given`."""
+    if job.codes:
+        return outputs.code_dtype(outputs.own_code_dtype(job.fmt), job.fmt, dtype, out)
+    return _result_dtype(job.fmt, given, dtype, out)
 
 
 def _as_array(x: Any) -> Array:
@@ -348,7 +353,9 @@ def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
     source = inputs.classify_tensor(x)
     shape, given = source.array.shape, _given_dtype(source)
     draws = noise_source(job.policy, seed, noise, shape)
-    wanted = _code_dtype(job.fmt, dtype, None) if job.codes else _result_dtype(job.fmt, given, dtype, None)
+    wanted = _wanted(job, given, dtype, None)
+    if wanted.kind == "O":
+        raise TypeError("dtype=object gives Fractions, which no tensor holds; pass x.numpy()")
     result = np.empty(shape, wanted)
     execute(source, job, result, draws)
     return torch.from_numpy(result)
@@ -367,37 +374,18 @@ def _convert_exact(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: An
     draws = noise_source(job.policy, seed, noise, ())
     word = int(draws.take(0, 1)[0]) if draws else 0
     code = reference.encode(value, job.fmt, job.policy, word)
+    result = outputs.output((), _wanted(job, None, dtype, out), out)
+    result[...] = _delivered(code, value, job, exactly=result.dtype.kind == "O")
+    return result[()] if out is None else result
+
+
+def _delivered(code: int, x: Value, job: Plan, exactly: bool) -> Value:
+    """What a scalar gives: its code, or the value of that."""
     if job.codes:
-        result: Any = _code_dtype(job.fmt, dtype, out).type(job.fmt.outward(code))
-    elif (wanted := _result_dtype(job.fmt, None, dtype, out)).kind == "O":
+        return job.fmt.outward(code)
+    if exactly:
         return job.fmt.value(code)
-    else:
-        nan = isinstance(value, float) and value != value
-        result = wanted.type(value_of(job.fmt, code, reference.is_negative(value), nan, job.policy))
-    if out is None:
-        return result
-    _check_out(out, (), result.dtype)[...] = result
-    return out
-
-
-def noise_source(rule: Policy, seed: Any, noise: Any, shape: tuple[int, ...]) -> Noise | None:
-    """Where the random words of a call come from; None for a deterministic mode."""
-    if not rule.rounding.stochastic:
-        if noise is not None:
-            raise ValueError(f"noise= is for stochastic rounding, the mode is {rule.rounding.name}")
-        return None
-    if (seed is None) == (noise is None):
-        given = "neither" if seed is None else "both"
-        raise ValueError(f"rounding='{rule.rounding.name}' needs either seed= or noise=, got {given}")
-    if noise is None:
-        return Noise(rule.random_bits, seed=seed)
-    words = np.asarray(noise)
-    if words.dtype.kind != "u" or words.dtype.itemsize != 4:
-        raise TypeError(f"noise= takes uint32 words, got {words.dtype}; shift r-bit words left by 32 - r")
-    if words.shape != shape:
-        raise ValueError(f"noise has shape {words.shape}, x has {shape}")
-    flat = np.ascontiguousarray(words, dtype=np.uint32).reshape(-1)
-    return Noise(rule.random_bits, given=inputs.writeable_alias(flat))
+    return value_of(job.fmt, code, reference.is_negative(x), x != x, job.policy)
 
 
 def _holds(fmt: Format, dtype: np.dtype[Any]) -> bool:
@@ -420,7 +408,7 @@ def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any
     if dtype is None and out is not None:
         dtype = getattr(out, "dtype", None)
     if dtype is not None:
-        return _wanted(fmt, dtype)
+        return _asked(fmt, dtype)
     if given is not None and given.kind == "f" and given.itemsize in _FLOATS and _holds(fmt, given):
         return np.dtype(given.newbyteorder("="))
     if not _holds(fmt, _F8):
@@ -431,51 +419,17 @@ def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any
     return _F4 if _holds(fmt, _F4) else _F8
 
 
-def _wanted(fmt: Format, dtype: Any) -> np.dtype[Any]:
+def _asked(fmt: Format, dtype: Any) -> np.dtype[Any]:
     """A dtype asked for; whether it can serve is decided by the format, never by the data."""
-    try:
-        wanted = np.dtype(dtype)
-    except TypeError:
-        raise TypeError(f"dtype= takes float16, float32, float64 or object, got {dtype!r}") from None
-    if wanted.kind == "O":
-        return wanted
-    if wanted.kind != "f" or wanted.itemsize not in _FLOATS:
-        raise TypeError(
-            f"values come as float16, float32, float64 or object, not {wanted}; encode gives codes"
-        )
-    if not _holds(fmt, wanted):
+    wanted = outputs.value_dtype(dtype)
+    if wanted.kind == "f" and not _holds(fmt, wanted):
         raise ValueError(f"{wanted} does not hold every value of '{fmt}'; leave dtype= out")
     return wanted
 
 
-def _code_dtype(fmt: Format, dtype: Any, out: Any) -> np.dtype[Any]:
-    own = np.dtype(f"{'i' if fmt.signed_codes else 'u'}{fmt.code_bits // 8}")
-    asked = dtype if dtype is not None else getattr(out, "dtype", own)
-    wanted = np.dtype(asked)
-    if wanted.kind != own.kind or wanted.itemsize < own.itemsize:
-        raise TypeError(f"codes of '{fmt}' are {own}, got dtype {wanted}")
-    return wanted
-
-
-def _output(x: Array, dtype: np.dtype[Any], out: Any) -> Array:
-    return np.empty(x.shape, dtype) if out is None else _check_out(out, x.shape, dtype)
-
-
-def _check_out(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out= takes an ndarray, got {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, the result has {shape}")
-    if out.dtype.newbyteorder("=") != dtype.newbyteorder("="):
-        raise TypeError(f"out has dtype {out.dtype}, the result has {dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only")
-    return out
-
-
 def _fractions(source: Input, job: Plan, draws: Noise | None) -> Array:
     coder = plan(job.fmt, job.policy, True, job.asked)
-    codes = np.empty(source.array.shape, _code_dtype(job.fmt, None, None))
+    codes = np.empty(source.array.shape, outputs.own_code_dtype(job.fmt))
     execute(source, coder, codes, draws)
     return _exact_values(codes, job.fmt)
 
@@ -497,9 +451,10 @@ def _integers(codes: Any, fmt: Format) -> Array:
 
 def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array:
     _check_codes(codes, fmt)
+    result = outputs.output(codes.shape, dtype, out)
     if dtype.kind == "O":
-        return _exact_values(codes, fmt)
-    result = _output(codes, dtype, out)
+        result[...] = _exact_values(codes, fmt)
+        return result
     job = decoding_plan(fmt)
     narrow = np.float32 if _holds(fmt, _F4) else np.float64
     whole = codes.flags.carray and codes.dtype.isnative and result.flags.carray and result.dtype.isnative

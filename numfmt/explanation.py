@@ -8,8 +8,8 @@ from fractions import Fraction
 from typing import Any
 
 from . import reference
-from .casting import noise_source
 from .cuts import LARGEST
+from .engine.draws import source as noise_source
 from .format import Format, Value, is_special
 from .notation import hexadecimal, number_text, split_bits
 from .reference import Policy, Step, policy

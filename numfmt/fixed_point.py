@@ -35,7 +35,9 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 
 from . import reference
-from .casting import decode, encode, noise_source
+from .casting import decode, encode
+from .engine.draws import source as noise_source
+from .engine.outputs import own_code_dtype
 from .engine.plan import ENGINES
 from .errors import RangeError, SpecError, choose
 from .formats.fixed import WIDEST, Fixed
@@ -272,7 +274,7 @@ def _sum(terms: Sequence[_Term], grid: Grid, fmt: Any, how: Keywords) -> FixedPo
     reach = sum(term.reach(grid.frac) for term in terms)
     dtype = _holding(reach, grid.signed)
     steps = np.asarray(reduce(plus, (term.steps(grid.frac, dtype) for term in terms)), dtype)
-    codes = steps.astype(_code_dtype(form)) if fmt is None else _rounded(steps, grid.frac, form, how)
+    codes = steps.astype(own_code_dtype(form)) if fmt is None else _rounded(steps, grid.frac, form, how)
     return FixedPoint(codes, form)
 
 
@@ -339,7 +341,7 @@ def _rounded_by_reference(
     except RangeError as error:
         first = tuple(map(int, np.unravel_index(error.index[0], steps.shape)))
         raise RangeError(error.message, error.count, error.total, first) from None
-    return _numbers(np.array(residues, np.uint64), form).astype(_code_dtype(form)).reshape(steps.shape)
+    return _numbers(np.array(residues, np.uint64), form).astype(own_code_dtype(form)).reshape(steps.shape)
 
 
 def _operand(given: Any) -> _Operand:
@@ -357,7 +359,7 @@ def _numbers(codes: Any, form: Fixed) -> Array:
     """Codes as numbers: residues of two's complement become signed."""
     given = np.asarray(codes)
     if not given.size:
-        return given.astype(_code_dtype(form))
+        return given.astype(own_code_dtype(form))
     if given.dtype.kind not in "iu":
         raise TypeError(f"codes of '{form}' are integers of at most 64 bits, got dtype {given.dtype}")
     low, high = int(given.min()), int(given.max())
@@ -373,10 +375,6 @@ def _numbers(codes: Any, form: Fixed) -> Array:
 def _extended(residues: Array, bits: int) -> Array:
     up = 64 - bits
     return (residues << np.uint64(up)).view(np.int64) >> up
-
-
-def _code_dtype(form: Fixed) -> np.dtype[Any]:
-    return np.dtype(f"{'i' if form.signed else 'u'}{form.code_bits // 8}")
 
 
 def _fixed(spec: Any) -> Fixed:

@@ -42,7 +42,10 @@ def overflow_policy(name: object, fmt: Format) -> str:
         known = (*POLICIES, *FIXED_POINT_POLICIES) if fmt.uniform else POLICIES
         return choose("overflow policy", ALIASES.get(str(key), key), known)
     _check_fixed(str(key), plain, fmt, match)
-    count, hls = int(match["count"] or 0), match["variant"] or (plain == "wrap" and key.startswith("ap_"))
+    count, hls = (
+        int(match["count"] or 0),
+        match["variant"] or (plain == "wrap" and match["name"] == "ap_wrap"),
+    )
     return f"{plain}[{count}{',ap' if hls else ''}]" if count else plain
 
 
@@ -64,7 +67,7 @@ def _check_fixed(key: str, plain: str, fmt: Format, match: re.Match[str]) -> Non
         raise refuse(f"is for fixed-point formats; '{fmt}' is none")
     if match["count"] and not plain.startswith("wrap"):
         raise refuse("takes no number of bits; wrap[n] and wrap_sign_magnitude[n] do")
-    if match["variant"] and (plain != "wrap" or key.startswith("sc_")):
+    if match["variant"] and (plain != "wrap" or match["name"] == "sc_wrap"):
         raise refuse("has no variant; wrap[n,ap] is HLS's")
     if plain.startswith("wrap") and fmt.span[1] - fmt.span[0] + 1 < 1 << fmt.bits:
         raise refuse(f"needs every code; '{fmt}' leaves one out")

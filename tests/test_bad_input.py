@@ -141,6 +141,30 @@ def test_bad_out(case):
     assert all(word in text for word in words), text
 
 
+EXACT = [  # calls with a result of Fractions
+    (numfmt.cast, [1.25, -2.0], {}),
+    (numfmt.cast, np.float32([1.25, -2.0])[::-1], {"engine": "reference"}),
+    (numfmt.cast, Fraction(5, 4), {}),
+    (numfmt.decode, np.uint8([9, 3]), {}),
+]
+
+
+@pytest.mark.parametrize(("call", "x", "options"), EXACT, ids=["list", "view", "scalar", "decode"])
+def test_out_takes_fractions(call, x, options):
+    expected = np.asarray(call(x, "e4m3fn", dtype=object, **options), object)
+    out = np.empty((*expected.shape, 2), object)[..., 1]
+    for dtype in ({}, {"dtype": object}):
+        out[...] = None
+        assert call(x, "e4m3fn", out=out, **dtype, **options) is out
+        assert (out == expected).all()
+    wrong = np.empty(expected.shape, np.float32)
+    assert "out has dtype float32, the result has object" in error(
+        TypeError, call, x, "e4m3fn", dtype=object, out=wrong, **options
+    )
+    wrong = np.empty((3, *expected.shape), object)
+    assert "out has shape (3" in error(ValueError, call, x, "e4m3fn", out=wrong, **options)
+
+
 def test_read_only_out():
     out = np.zeros(4, np.float32)
     out.flags.writeable = False
@@ -771,6 +795,7 @@ def test_an_out_of_another_kind_with_torch(torch):
     assert "out= takes NumPy arrays" in error(
         TypeError, numfmt.cast, torch.ones(3), "bf16", out=np.ones(3, np.float32)
     )
+    assert "no tensor holds" in error(TypeError, numfmt.cast, torch.ones(3), "bf16", dtype=object)
 
 
 @pytest.mark.skipif(sys.byteorder != "little", reason="names the other byte order")

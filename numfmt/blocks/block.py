@@ -11,16 +11,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ..engine import inputs
+from ..engine import inputs, outputs
 from ..engine.inputs import Input
-from ..engine.plan import ENGINES, plan
-from ..engine.run import execute
+from ..engine.plan import ENGINES
 from ..errors import RangeError, choose
 from ..format import Format
-from ..reference import policy
-from ..registry import parse
 from ..scaled import ScaledFormat
 from .granularity import Granularity, Shape
+from .reading import plain, read
 from .scale import Scale
 
 Array = np.ndarray[Any, Any]
@@ -77,7 +75,7 @@ class Block(ScaledFormat):
 
     @property
     def code_dtype(self) -> np.dtype[Any]:
-        return np.dtype(f"{'i' if self.of.signed_codes else 'u'}{self.of.code_bits // 8}")
+        return outputs.own_code_dtype(self.of)
 
     @property
     def has_zeros(self) -> bool:
@@ -116,10 +114,10 @@ class Block(ScaledFormat):
         array([  2,  -4, 127], dtype=int8)
         """
         request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
-        given = _given(x)
+        given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         numbers = plain(given)
-        codes = _output(given.array.shape, block._code_dtype(dtype, out), out)
+        codes = outputs.output(given.array.shape, block._code_dtype(dtype, out), out)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("code", numbers, codes, scales, zeros, request)
         return BlockArray(codes, scales, zeros, block)
@@ -141,11 +139,13 @@ class Block(ScaledFormat):
         array([ 1. , -2. , 63.5])
         """
         request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
-        given = _given(x)
+        if inputs.is_tensor(x) and (out is not None or dtype is not None and np.dtype(dtype).kind == "O"):
+            raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
+        given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         wanted = _value_dtype(dtype, out, _float_dtype(x, given))
         numbers = plain(given)
-        values = _output(given.array.shape, F4 if wanted.kind == "O" else wanted, out)
+        values = outputs.output(given.array.shape, F4 if wanted.kind == "O" else wanted, out)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("value", numbers, values, scales, zeros, request)
         return _returned(values, wanted, x, out)
@@ -154,16 +154,12 @@ class Block(ScaledFormat):
         """The values of an array in this format; see `BlockArray.decode`."""
         wanted = _value_dtype(dtype, out, F4)
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
-        values = _output(array.shape, F4 if wanted.kind == "O" else wanted, out)
+        values = outputs.output(array.shape, F4 if wanted.kind == "O" else wanted, out)
         self.read(codes, values, array.scales, array.zeros)
         return _exact(values) if wanted.kind == "O" else values
 
     def _code_dtype(self, dtype: Any, out: Any) -> np.dtype[Any]:
-        own = self.code_dtype
-        wanted = np.dtype(dtype if dtype is not None else getattr(out, "dtype", own))
-        if wanted.kind != own.kind or wanted.itemsize < own.itemsize:
-            raise TypeError(f"codes of '{self}' are {own}, got dtype {wanted}")
-        return wanted
+        return outputs.code_dtype(self.code_dtype, self, dtype, out)
 
     def __repr__(self) -> str:
         return f"<{self}>"
@@ -241,25 +237,6 @@ def _engine(engine: str | None) -> str | None:
     return None if engine is None else choose("engine", engine, ENGINES)
 
 
-def _given(x: Any) -> Input:
-    """Any array, list, scalar or CPU tensor, as the engines read it."""
-    if inputs.is_tensor(x):
-        return inputs.classify_tensor(x)
-    return inputs.classify(x if isinstance(x, np.ndarray) else np.asarray(x))
-
-
-def plain(given: Input) -> Array:
-    """Contiguous float32 or float64 numbers: `x` itself where it is that, else rounded to float32."""
-    x = given.array
-    if given.coded is None and x.dtype.str[1:] in ("f4", "f8") and inputs.is_loadable(x):
-        return x
-    result = np.empty(x.shape, np.float32)
-    single = parse("f32")
-    assert isinstance(single, Format)
-    execute(given, plan(single, policy(single), False, None), result, None)
-    return result
-
-
 def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
     """The dtype of results: that of `x` if it is float16/32/64, else float32."""
     if inputs.is_tensor(x):
@@ -273,29 +250,7 @@ def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
 
 def _value_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
     asked = dtype if dtype is not None else getattr(out, "dtype", None)
-    if asked is None:
-        return default
-    try:
-        wanted = np.dtype(asked)
-    except TypeError:
-        wanted = np.dtype(bool)
-    if wanted.kind != "O" and (wanted.kind != "f" or wanted.itemsize > 8):
-        raise TypeError(f"values come as float16, float32, float64 or object, not {asked}")
-    return wanted
-
-
-def _output(shape: Shape, dtype: np.dtype[Any], out: Any) -> Array:
-    if out is None:
-        return np.empty(shape, dtype.newbyteorder("="))
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out= takes an ndarray, got {type(out).__name__}")
-    if out.shape != shape:
-        raise ValueError(f"out has shape {out.shape}, the result has {shape}")
-    if out.dtype.newbyteorder("=") != dtype.newbyteorder("="):
-        raise TypeError(f"out has dtype {out.dtype}, the result has {dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out is read-only")
-    return out
+    return default if asked is None else outputs.value_dtype(asked)
 
 
 def _returned(values: Array, wanted: np.dtype[Any], x: Any, out: Any) -> Any:
