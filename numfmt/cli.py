@@ -266,7 +266,7 @@ def _format_line(fmt: Format, name: str) -> dict[str, Any]:
     return {
         "name": name,
         "bits": fmt.bits,
-        "max": f"{float(fmt.max):.6g}",
+        "max": fmt.end_text(fmt.max),
         "smallest": f"{float(fmt.smallest):.6g}",
         "inf": "-" if fmt.infinity() is None else "yes",
         "nan": "-" if fmt.nan() is None else "yes",

@@ -166,11 +166,15 @@ class Format(ABC):
     @property
     def range_text(self) -> str:
         """The least and the greatest value, as `-128 to 127` or `-1 to 1 - 2**-63`."""
-        return f"{end_text(self.min)} to {end_text(self.max)}"
+        return f"{self.end_text(self.min)} to {self.end_text(self.max)}"
+
+    def end_text(self, x: Fraction) -> str:
+        """An end of the range, in six digits; on a grid as `grid_text` has it."""
+        return grid_text(x) if self.uniform else f"{float(x):.6g}"
 
     def __repr__(self) -> str:
         if self.uniform:
-            return f"<{self}: {self.bits} bits, {self.range_text}, step {end_text(self.smallest)}>"
+            return f"<{self}: {self.bits} bits, {self.range_text}, step {grid_text(self.smallest)}>"
         low, high = float(self.smallest), float(self.max)
         specials = "".join(
             f", {name}" for name, code in (("inf", self.infinity()), ("nan", self.nan())) if code is not None
@@ -191,28 +195,33 @@ def floor_rank(fmt: Format, x: Fraction, low: int, high: int) -> int:
     return low
 
 
-def end_text(x: Fraction) -> str:
-    """An end of a range: six digits where ten would hold it, or an integer of up to ten digits; else
+def grid_text(x: Fraction) -> str:
+    """A value of a grid: six digits where ten would hold it, or an integer of up to ten digits; else
     a power of two and what it lacks of one.
 
-    >>> [end_text(Fraction(x)) for x in (15.99609375, 2**31 - 1, -(2**63))]
+    >>> [grid_text(Fraction(x)) for x in (15.99609375, 2**31 - 1, -(2**63))]
     ['15.9961', '2147483647', '-2**63']
-    >>> end_text(1 - Fraction(2) ** -63)
+    >>> grid_text(1 - Fraction(2) ** -63)
     '1 - 2**-63'
     """
     if x.denominator == 1 and abs(x) < 10**10:
         return str(x)
+    if Fraction(f"{float(x):.10g}") == x:
+        return f"{float(x):.6g}"
+    return by_powers(x) or f"{float(x):.6g}"
+
+
+def by_powers(x: Fraction) -> str | None:
+    """A power of two, or one less another: `2**63 - 1`, `-1 + 2**-15`; None for any other value."""
     top = Fraction(2) ** (exponent(abs(x)) + (significant_bits(x) > 1))
     lacking = top - abs(x)
-    if Fraction(f"{float(x):.10g}") == x or significant_bits(lacking) > 1:
-        return f"{float(x):.6g}"
+    if significant_bits(lacking) > 1:
+        return None
     sign, join = ("-", "+") if x < 0 else ("", "-")
-    return f"{sign}{_power(top)} {join} {_power(lacking)}" if lacking else f"{sign}{_power(top)}"
-
-
-def _power(x: Fraction) -> str:
-    """A power of two: a small integer, or `2**-24`."""
-    return str(x) if x.denominator == 1 and x < 10**4 else f"2**{exponent(x)}"
+    short = lacking.denominator > 1 and top.denominator == 1 and top < 10**4
+    lead = f"{sign}{top}" if short else f"{sign}2**{exponent(top)}"
+    rest = lacking if lacking == 1 else f"2**{exponent(lacking)}" if lacking else ""
+    return f"{lead} {join} {rest}" if rest else lead
 
 
 def exponent(x: Fraction) -> int:

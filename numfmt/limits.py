@@ -18,7 +18,8 @@ class FormatLimits:
     `smallest_subnormal` is the smallest positive value, a normal one in formats without
     subnormals. `unit_roundoff`
     is the relative error of rounding to nearest, eps / 2; `decimal_digits` is -log10 of eps / 2;
-    `decades` and `db` are log10 and 20 log10 of max / smallest positive value.
+    `decades` and `db` are log10 and 20 log10 of max / smallest positive value. `step` is the
+    distance between neighbouring values where it is always the same: in fixed point.
     """
 
     name: str
@@ -43,6 +44,8 @@ class FormatLimits:
     negative_infinity_code: int | None
     nan_code: int | None
     max_code: int
+    min_code: int
+    step: Fraction | None
     overflow: str
 
     def __str__(self) -> str:
@@ -51,9 +54,8 @@ class FormatLimits:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings: values as float, codes as int."""
-        rows = {f.name: getattr(self, f.name) for f in fields(self)}
-        return {k: float(v) if isinstance(v, Fraction) else v for k, v in rows.items()}
+        """Plain numbers and strings: values as float, as `"2**63 - 1"` where it is none; codes as int."""
+        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
 
 
 def finfo(fmt: Any) -> FormatLimits:
@@ -103,9 +105,17 @@ def finfo(fmt: Any) -> FormatLimits:
         infinity_code=f.infinity(),
         negative_infinity_code=f.infinity(True),
         nan_code=f.nan(),
-        max_code=f.edge(),
+        max_code=f.outward(f.edge()),
+        min_code=f.outward(f.edge(True)),
+        step=f.step if f.uniform else None,
         overflow=f.default_overflow,
     )
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, Fraction):
+        return value
+    return float(value) if float(value) == value else power_text(value)
 
 
 def _text(name: str, value: Any, bits: int) -> str:
@@ -114,7 +124,7 @@ def _text(name: str, value: Any, bits: int) -> str:
     if name.endswith("_code"):
         return hexadecimal(value, bits)
     if isinstance(value, Fraction):
-        return f"{float(value):.7g} = {power_text(value)}"
+        return f"{'' if float(value) == value else '~'}{float(value):.7g} = {power_text(value)}"
     if isinstance(value, float):
         return f"{value:.4g}"
     return str(value)
@@ -144,14 +154,15 @@ def format_table() -> str:
 
 
 def _table_row(f: FormatLimits) -> tuple[str, ...]:
-    parts = dict(element(f.name).fields)
+    form = element(f.name)
+    parts = dict(form.fields)
     widths = [sum(parts.get(n, 0) for n in names) for names in _PARTS]
     yes = {True: "yes", False: "-"}
     return (
         f"`{f.name}`",
         str(f.bits),
         ", ".join(map(str, widths)),
-        f"{float(f.max):.6g}",
+        form.end_text(f.max),
         power_text(f.smallest_normal),
         power_text(f.smallest_subnormal),
         "-" if f.eps is None else power_text(f.eps),

@@ -6,7 +6,9 @@ import math
 from decimal import Context
 from fractions import Fraction
 
-from .format import Format, Value, exponent
+from .format import Format, Value, by_powers, exponent
+
+SHORT = 128  # bits of a fraction that is written out
 
 
 def hexadecimal(code: int, bits: int) -> str:
@@ -43,8 +45,9 @@ def number_text(x: Value) -> str:
     text = _decimal(x)
     if text is not None:
         return text
-    near = f"{_scientific(x)}"
-    return f"{near} ({x})" if len(str(x)) < 40 else near
+    near = _scientific(x)
+    short = x.numerator.bit_length() + x.denominator.bit_length() <= SHORT
+    return f"{near} ({x})" if short else near
 
 
 def _decimal(x: Fraction) -> str | None:
@@ -53,8 +56,8 @@ def _decimal(x: Fraction) -> str | None:
     value = context.divide(x.numerator, x.denominator)
     if Fraction(value) != x:
         return None
-    plain = format(value.normalize(context), "f")
-    return plain if len(plain) <= 27 else str(value.normalize(context))
+    plain = value.normalize(context)
+    return f"{plain:f}" if -26 < plain.adjusted() < 27 else str(plain)
 
 
 def _scientific(x: Fraction) -> str:
@@ -68,10 +71,18 @@ def log10(x: Fraction) -> float:
 
 
 def power_text(x: Fraction) -> str:
-    """`2**-24`, or `1.75 * 2**15` where that is short, else a decimal."""
+    """`2**-24`, `1.75 * 2**15`, or `2**31 - 1` where six digits are too few.
+
+    >>> from fractions import Fraction
+    >>> power_text(Fraction(448)), power_text(Fraction(2**31 - 1))
+    ('1.75 * 2**8', '2**31 - 1')
+    """
     if x == 0:
         return "0"
     e = exponent(abs(x))
     m = x / Fraction(2) ** e
-    lead = "" if m == 1 else "-" if m == -1 else f"{float(m):.6g} * "
-    return f"{lead}2**{e}"
+    digits = f"{float(m):.6g}"
+    if abs(m) == 1:
+        return f"{'-' * (m < 0)}2**{e}"
+    exact = None if Fraction(digits) == m else by_powers(x)
+    return exact or f"{digits} * 2**{e}"

@@ -95,7 +95,8 @@ def _ticks(first: int, last: int) -> range:
 def _sentence(fmt: Format) -> str:
     """The same in words: the ends of the range, and the special values."""
     if fmt.uniform:
-        return f"{fmt.bits} bits: {number(fmt.min)} … {number(fmt.max)}, step {number(fmt.smallest)}"
+        least, greatest, step = map(fmt.end_text, (fmt.min, fmt.max, fmt.smallest))
+        return f"{fmt.bits} bits: {least} … {greatest}, step {step}"
     subnormal = f"{number(fmt.smallest)} (subnormal), " if fmt.smallest < fmt.min_normal else ""
     sign = "±" if fmt.min < 0 else ""
     specials = [n for n, c in (("inf", fmt.infinity()), ("nan", fmt.nan())) if c is not None]
