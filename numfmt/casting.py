@@ -450,7 +450,7 @@ def _integers(codes: Any, fmt: Format) -> Array:
 
 
 def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array:
-    _check_codes(codes, fmt)
+    check_codes(codes, fmt)
     result = outputs.output(codes.shape, dtype, out)
     if dtype.kind == "O":
         result[...] = _exact_values(codes, fmt)
@@ -471,25 +471,31 @@ def _decoded(codes: Array, fmt: Format, dtype: np.dtype[Any], out: Any) -> Array
 
 
 def code_range(fmt: Format) -> tuple[int, int]:
-    """The codes that decode takes: two's complement as signed numbers or as their residues."""
-    return -(1 << (fmt.bits - 1)) if fmt.signed_codes else 0, (1 << fmt.bits) - 1
+    """The codes that decode takes: two's complement as signed numbers or as their residues. One
+    between them, `left_out`, may have no value."""
+    return fmt.span[0] if fmt.signed_codes else 0, (1 << fmt.bits) - 1
 
 
-def _check_codes(codes: Array, fmt: Format) -> None:
+def check_codes(codes: Array, fmt: Format) -> None:
+    """`RangeError` for the first integer that is no code."""
     low, top = code_range(fmt)
-    if not codes.size or (low <= np.iinfo(codes.dtype).min and np.iinfo(codes.dtype).max <= top):
+    held = np.iinfo(codes.dtype)
+    if not codes.size or (low <= held.min and held.max <= top and fmt.left_out is None):
         return
     largest, least = int(codes.max()), int(codes.min())
     if largest > top or least < low:
         raise _no_such_code(fmt, codes, largest if largest > top else least)
+    if fmt.left_out is not None and (codes == fmt.left_out).any():
+        raise _no_such_code(fmt, codes, fmt.left_out)
 
 
 def _no_such_code(fmt: Format, codes: Array, code: int) -> RangeError:
     low, top = code_range(fmt)
-    bad = [c > top or c < low for c in codes.reshape(-1)]
+    bad = [c > top or c < low or c == fmt.left_out for c in codes.reshape(-1)]
     first = tuple(int(i) for i in np.unravel_index(bad.index(True), codes.shape)) if codes.ndim else ()
+    but = "" if fmt.left_out is None else f" without {fmt.left_out}"
     return RangeError(
-        f"decode from '{fmt}': codes are {low} to {top}, got {code}"
+        f"codes of '{fmt}' are {low} to {top}{but}, got {code}"
         + (f"; {sum(bad)} of {codes.size}, first at {first[0] if len(first) == 1 else first}" if first else ""),
         sum(bad), codes.size, first,
     )  # fmt: skip

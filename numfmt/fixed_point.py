@@ -35,7 +35,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 
 from . import reference
-from .casting import decode, encode
+from .casting import check_codes, decode, encode
 from .engine.draws import source as noise_source
 from .engine.outputs import own_code_dtype
 from .engine.plan import ENGINES
@@ -362,12 +362,8 @@ def _numbers(codes: Any, form: Fixed) -> Array:
         return given.astype(own_code_dtype(form))
     if given.dtype.kind not in "iu":
         raise TypeError(f"codes of '{form}' are integers of at most 64 bits, got dtype {given.dtype}")
-    low, high = int(given.min()), int(given.max())
-    least = -(1 << (form.bits - 1)) if form.signed else 0
-    if low < least or high >= 1 << form.bits:
-        bad = low if low < least else high
-        raise RangeError(f"codes of '{form}' are {least} to {(1 << form.bits) - 1}, got {bad}")
-    if form.signed and high >= 1 << (form.bits - 1):
+    check_codes(given, form)
+    if form.signed and int(given.max()) >= 1 << (form.bits - 1):
         return _extended(given.astype(np.uint64), form.bits)
     return given
 

@@ -414,10 +414,10 @@ def test_decode_needs_a_format():
 @pytest.mark.parametrize(
     ("codes", "fmt", "count", "index", "word"),
     [
-        ([0, 256], "e4m3fn", 1, (1,), "codes are 0 to 255, got 256"),
-        ([0, -1, -2], "e4m3fn", 2, (1,), "codes are 0 to 255, got -2"),
-        (np.array([[0, 16], [3, 255]], np.uint8), "e2m1fn", 2, (0, 1), "codes are 0 to 15, got 255"),
-        (1 << 19, "tf32", 1, (), "codes are 0 to 524287, got 524288"),
+        ([0, 256], "e4m3fn", 1, (1,), "codes of 'e4m3fn' are 0 to 255, got 256"),
+        ([0, -1, -2], "e4m3fn", 2, (1,), "are 0 to 255, got -2"),
+        (np.array([[0, 16], [3, 255]], np.uint8), "e2m1fn", 2, (0, 1), "are 0 to 15, got 255"),
+        (1 << 19, "tf32", 1, (), "are 0 to 524287, got 524288"),
         (-1, "f64", 1, (), "got -1"),
         (1 << 64, "f64", 1, (), "got 18446744073709551616"),
         ([1, 1 << 70], "f64", 1, (1,), "got 1180591620717411303424"),

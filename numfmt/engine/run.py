@@ -286,7 +286,7 @@ def value_of(fmt: Format, code: int, negative: bool, was_nan: bool, policy: Poli
 
 @lru_cache(maxsize=64)
 def _table(fmt: Format) -> Array:
-    return np.array([float(fmt.value(code)) for code in fmt.codes()])
+    return np.array([math.nan if code == fmt.left_out else float(fmt.value(code)) for code in fmt.codes()])
 
 
 def _deliver(codes: Array, x: Array, job: Plan, out: Array) -> None:

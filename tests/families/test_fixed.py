@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import numfmt
+from numfmt import fixed_point
 from numfmt.formats.fixed import Fixed
 from numfmt.rounding import MODES
 
@@ -241,7 +242,7 @@ def test_codes_are_signed_and_decode_takes_the_residue_too():
     assert codes.tolist() == [-24, 32]
     assert numfmt.decode([-24, 232], "q3.4").tolist() == [-1.5, -1.5]
     for code in (-129, 256):
-        with pytest.raises(numfmt.RangeError, match="codes are -128 to 255"):
+        with pytest.raises(numfmt.RangeError, match=r"codes of 'q3\.4' are -128 to 255"):
             numfmt.decode([code], "q3.4")
 
 
@@ -264,6 +265,34 @@ def test_a_symmetric_format_never_gives_its_lowest_code():
     x = np.float32([-128, -127.5, -1e9, -np.inf, -127])
     assert numfmt.encode(x, "int8[symmetric]").tolist() == [-127] * 5
     assert numfmt.encode(x, "int8", overflow="saturate_symmetric").tolist() == [-127] * 5
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int16, np.int64])
+def test_a_symmetric_format_has_no_value_for_its_lowest_code(dtype):
+    out = np.int64([-128, 128]).astype(dtype)[0 if np.dtype(dtype).kind == "i" else 1]
+    codes = np.array([[1, 127], [out, 0]], dtype)
+    pair = (codes, "q3.4[symmetric]")
+    for call in (lambda: numfmt.decode(*pair), lambda: numfmt.decode(*pair, dtype=object),
+                 lambda: fixed_point.add(pair, pair), lambda: fixed_point.requantize(pair, "int8")):  # fmt: skip
+        with pytest.raises(numfmt.RangeError) as caught:
+            call()
+        assert f"codes of 'q3.4[symmetric]' are -127 to 255 without 128, got {out}" in str(caught.value)
+        assert (caught.value.count, caught.value.index) == (1, (1, 0))
+    with pytest.raises(ValueError, match="-127 to 127"):
+        numfmt.parse("int8[symmetric]").value(int(out))
+
+
+def test_residues_of_a_symmetric_format():
+    codes = np.array([129, 127, 255], np.uint8)
+    assert numfmt.decode(codes, "int8[symmetric]").tolist() == [-127, 127, -1]
+    assert fixed_point.negate((codes, "int8[symmetric]")).codes.tolist() == [127, -127, 1]
+
+
+def test_a_symmetric_format_without_a_loop():
+    """Its cut points are searched: no step so small is a normal float64."""
+    spec = "fixed[bits=8,frac=1070,symmetric]"
+    x = np.ldexp([-200, -127.5, -127, -1.5, 0, 126.5, 300], -1070)
+    assert np.ldexp(numfmt.cast(x, spec), 1070).tolist() == [-127, -127, -127, -2, 0, 126, 127]
 
 
 def test_modes_that_move_exact_values_are_no_modes():
