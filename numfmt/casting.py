@@ -321,7 +321,12 @@ def _as_array(x: Any) -> Array:
     if not isinstance(x, (list, tuple)):
         return array
     if array.dtype.kind == "O":
-        raise TypeError("expected real numbers, got a list with other objects among them")
+        big = next(filter(_is_big, array.reshape(-1)), None)
+        if big is None:
+            raise TypeError("expected real numbers, got a list with other objects among them")
+        raise TypeError(
+            f"a list with {big} fits no array: NumPy's integers have at most 64 bits; pass numbers as large one at a time"
+        )
     if array.dtype.kind == "f" and array.size:
         for item in np.asarray(x, object).reshape(-1):
             if isinstance(item, (int, np.integer)) and abs(int(item)) > 1 << 53 and int(float(item)) != item:

@@ -58,6 +58,7 @@ __all__ = [
 ]
 
 Array = np.ndarray[Any, Any]
+FARTHEST = 2200  # places: more than lie between the highest bit of any format and the lowest of any
 GUARD_BITS = 2  # a number rounded to odd so much finer rounds on like itself, in every mode
 _LOOPS_REACH = range(-900, 1000)  # fraction bits whose steps the loops hold in float64
 
@@ -194,7 +195,7 @@ def shift(a: Any, places: int, fmt: Any = None, **how: Unpack[Keywords]) -> Fixe
     Parameters
     ----------
     places : int
-        To the left; a negative number shifts to the right.
+        To the left, at most 2200; a negative number shifts to the right.
 
     The other parameters are those of `add`.
 
@@ -382,9 +383,14 @@ def _fixed(spec: Any) -> Fixed:
 
 def _places(places: Any) -> int:
     try:
-        return index(places)
+        by = index(places)
     except TypeError:
         raise TypeError(f"places must be an integer, got {places!r}") from None
+    if abs(by) > FARTHEST:
+        raise ValueError(
+            f"places must be {-FARTHEST} to {FARTHEST}, got {by}: so far away every format has overflowed or rounds to 0"
+        )
+    return by
 
 
 def _check_keywords(how: Keywords, fmt: Any) -> None:

@@ -18,6 +18,7 @@ from .overflow import delivers_edge, folded, overflow_policy, wraps
 from .rounding import NEAREST_AWAY, Rounding, rounding_mode
 
 WORD_BITS = 32  # of one noise word
+INFINITY_DOES_NOT_WRAP = "infinity has no remainder to wrap to; overflow='saturate' takes the last value"
 
 
 class Policy(NamedTuple):
@@ -56,7 +57,7 @@ def policy(
     lacking = {"infinity": fmt.infinity, "nan": fmt.nan}.get(name)
     if lacking is not None and lacking() is None:
         raise SpecError(f"overflow={name!r}: {fmt} has no {name}; it can saturate or raise", name)
-    return Policy(mode, name, _nan_code(fmt, nan), _random_bits(mode, random_bits))
+    return Policy(mode, name, _nan_code(fmt, nan, name), _random_bits(mode, random_bits))
 
 
 def _random_bits(mode: Rounding, bits: int | None) -> int:
@@ -69,18 +70,21 @@ def _random_bits(mode: Rounding, bits: int | None) -> int:
     return int(bits)
 
 
-def _nan_code(fmt: Format, nan: object) -> int | None:
+def _nan_code(fmt: Format, nan: object, overflow: str) -> int | None:
+    """The code of `nan=`, in the range that the overflow policy leaves."""
     if nan is None:
         return None if fmt.nan() is not None else -1
+    within = overflow if overflow == "saturate_symmetric" else "saturate"
+    rule = Policy(rounding_mode(None), within, -1)
     if isinstance(nan, str) and nan in ("max", "min"):
-        return fmt.edge(nan == "min")
+        return encode(fmt.min if nan == "min" else fmt.max, fmt, rule)
     try:
         value = exact(nan)
     except (TypeError, ValueError):
         raise ValueError(f"nan= takes a number, 'max' or 'min', got {nan!r}") from None
     if isinstance(value, float) and math.isnan(value):
         raise ValueError("nan= says what NaN becomes: a number, 'max' or 'min', not NaN itself")
-    return encode(value, fmt, Policy(rounding_mode(None), "saturate", -1))
+    return encode(value, fmt, rule)
 
 
 def exact(x: Any) -> Value:
@@ -174,8 +178,10 @@ def decide(x: Value, fmt: Format, policy: Policy, noise: int = 0) -> Step:
 def _special(x: float, fmt: Format, policy: Policy) -> Step:
     negative = math.copysign(1, x) < 0
     if math.isinf(x):
-        if fmt.infinity(negative) is None and (policy.overflow == "raise" or policy.wraps):
-            raise RangeError(f"{fmt} has no {x}", 1, 1)
+        if policy.wraps:
+            raise RangeError(f"{x} to '{fmt}': {INFINITY_DOES_NOT_WRAP}", 1, 1)
+        if fmt.infinity(negative) is None and policy.overflow == "raise":
+            raise RangeError(f"{fmt} has no {x}; overflow='saturate' takes the last value", 1, 1)
         if fmt.uniform:
             return _folded(fmt.span[not negative] + (-1 if negative else 1), fmt, policy)
         return _overflow(fmt, policy, negative, finite=False)

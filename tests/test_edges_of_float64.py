@@ -44,6 +44,15 @@ def test_a_list_that_numpy_would_round_is_refused(x):
         numfmt.cast(x, "f64")
 
 
+@pytest.mark.parametrize("x", [[2**70, 1], [-(2**63) - 1], [[0.5, 2**64]], (2**70, Fraction(1))])
+@pytest.mark.parametrize("verb", [numfmt.cast, numfmt.encode])
+def test_a_list_with_integers_that_no_array_holds_is_refused(x, verb):
+    big = next(str(v) for v in np.asarray(x, object).reshape(-1) if abs(v) > 2**62)
+    with pytest.raises(TypeError, match=f"a list with {big} fits no array.*64 bits; pass .* one at a time"):
+        verb(x, "int8")
+    assert verb(int(big), "int8") in (-128, 127)
+
+
 def test_a_list_that_numpy_takes_exactly_is_taken():
     assert numfmt.cast([2**60, 0.5], "f64").tolist() == [2.0**60, 0.5]
 

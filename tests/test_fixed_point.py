@@ -407,6 +407,20 @@ def test_empty():
         assert fixed_point.negate((np.zeros(shape), "int8")).codes.dtype == np.int16
 
 
+@pytest.mark.parametrize("policy", ["saturate", "wrap", "wrap[2]", "wrap_sign_magnitude"])
+def test_the_farthest_shift_moves_past_every_format(policy):
+    low, high = "fixed[bits=64,frac=1074]", "fixed[bits=64,frac=-959]"
+    far = fixed_point.FARTHEST
+    for places, fmt, target in ((far, high, low), (-far, low, high)):
+        codes = np.array([1, -1, 3, -(1 << 63)])
+        found = fixed_point.shift(
+            (codes, fmt), places, target, rounding="toward_negative", overflow=policy
+        ).codes
+        near = [int(c) << 200 if places > 0 else int(c) >> 200 for c in codes]
+        expected = [numfmt.encode(k, "int64", overflow=policy) for k in near]
+        assert found.tolist() == expected
+
+
 REFUSED = {
     "wide": (lambda f: f.multiply(([1], "int40"), ([1], "int40")), r"80 bits, 80 before and 0 after.*fmt="),
     "wide sum": (lambda f: f.add(([1], "uint64"), ([1], "int64")), r"has 66 bits"),
@@ -427,6 +441,8 @@ REFUSED = {
     "mode, wide": (lambda f: f.multiply(([1 << 62], "int64"), ([4], "int64"), "int8", rounding="rtx"), r"'rtx'"),
     "engine": (lambda f: f.multiply(([1 << 62], "int64"), ([4], "int64"), "int8", engine="gpu"), r"'gpu'"),
     "places": (lambda f: f.shift(([1], "int8"), 1.5), r"places must be an integer, got 1.5"),
+    "far": (lambda f: f.shift(([1], "int8"), 10**9, "int8"), r"places must be -2200 to 2200, got 1000000000"),
+    "far right": (lambda f: f.shift(([1], "int8"), -(10**30)), r"places must be -2200 to 2200, got -10"),
     "overflow": (lambda f: f.add(([100], "int8"), ([100], "int8"), "int8", overflow="raise"),
                  r"1 of 1 results lie outside the range of 'int8', -128 to 127; first at 0"),
     "wide overflow": (lambda f: f.multiply(([1, 1 << 62], "int64"), (4, "int64"), "q3.4", overflow="raise"),

@@ -376,6 +376,8 @@ def _raise(job: Plan, count: int, x: Array, first: int, example: float) -> None:
     verb = "encode" if job.codes else "cast"
     if math.isnan(example):
         what, cure = "NaN, the format has none", "nan= says what to put: a number, 'max' or 'min'"
+    elif job.policy.wraps:
+        what, cure = "infinite", reference.INFINITY_DOES_NOT_WRAP
     else:
         what = f"out of its range, {float(job.fmt.min):g} to {float(job.fmt.max):g}"
         cure = "overflow='saturate' takes the nearest value"

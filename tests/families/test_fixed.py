@@ -162,9 +162,12 @@ def test_names_of_systemc_and_hls_for_overflow():
 @pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
 def test_what_is_not_finite_does_not_wrap(value, overflow, engine):
     x = np.array([1.0, value, 3.0], np.float32)
-    with pytest.raises(numfmt.RangeError) as caught:
+    words = "nan= says what" if np.isnan(value) else "no remainder to wrap to; overflow='saturate' takes"
+    with pytest.raises(numfmt.RangeError, match=words) as caught:
         numfmt.cast(x, "int8", overflow=overflow, engine=engine)
     assert (caught.value.count, caught.value.index) == (1, (1,))
+    with pytest.raises(numfmt.RangeError, match=words):
+        numfmt.cast(str(value), "int8", overflow=overflow)
     if np.isnan(value):
         assert numfmt.cast(x, "int8", overflow=overflow, nan=7, engine=engine).tolist() == [1, 7, 3]
 
@@ -177,6 +180,16 @@ def test_what_nan_becomes(nan):
         for rounding in ("nearest_even", "toward_zero"):
             assert numfmt.encode(x, "int8", nan=nan, rounding=rounding).tolist() == [wanted, 1, wanted]
             assert numfmt.cast(x, "int8", nan=nan, rounding=rounding).tolist() == [wanted, 1, wanted]
+
+
+@pytest.mark.parametrize("nan", ["min", -128, -1e9, -np.inf])
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+def test_nan_stays_in_the_range_of_saturate_symmetric(nan, engine):
+    how = {"overflow": "saturate_symmetric", "nan": nan, "engine": engine}
+    for spec, least in (("int8", -127), ("int8[symmetric]", -127), ("uint8", 0), ("int1", 0)):
+        for dtype in (np.float32, np.float64):
+            assert numfmt.encode(np.array([np.nan, 0], dtype), spec, **how).tolist() == [least, 0]
+            assert numfmt.cast(np.array([np.nan, 0], dtype), spec, **how).tolist() == [least, 0]
 
 
 def _rounded(k, drop, mode, negative):
