@@ -64,7 +64,7 @@ def _reporting() -> Iterator[None]:
         raise typer.Exit(128 + signal.SIGPIPE) from None
     except (SpecError, UsageError) as error:
         raise _failure(error, 2) from None
-    except (OSError, ValueError, TypeError, ImportError, MemoryError) as error:
+    except (OSError, ValueError, TypeError, ImportError, ArithmeticError, MemoryError) as error:
         raise _failure(error, 1) from None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
@@ -19,12 +20,11 @@ _RULES = {
     "exact": "x is a value of the format",
     "nearer": "the nearer of two neighbours",
     "nan": "x is NaN",
-    "saturates": "past the last value: saturates",
-    "overflows": "past the last value: overflows",
     "rejected": "the format holds no such value",
-    "wraps": "past the last value: wraps around",
     "least value": "below the least value of a format without zero",
 }
+_PAST = {"saturates": "saturates", "overflows": "overflows", "wraps": "wraps around"}
+_NAME = 16  # columns of a line's name, at least
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,9 @@ class Explanation:
     """How one number was rounded.
 
     `exact` is x itself, `value` and `code` the result, `lower` and `upper` the neighbours by
-    magnitude with their codes (of a value those beside it; `upper` is None past the last value),
-    `tie` the boundary between them, `error_ulp` (x - value) in units of the gap between the neighbours, `rule` what decided.
+    magnitude with their codes (of a value those beside it; `upper` is None past the last value, on a
+    grid both are None where x is a step or more past it), `tie` the boundary between them, `error_ulp`
+    (x - value) in units of the gap between the neighbours, `rule` what decided.
     """
 
     format: Format
@@ -64,16 +65,41 @@ class Explanation:
                 ("toward zero", self._number(self.lower, self.lower_code)),
                 ("away from zero", self._number(self.upper, self.upper_code)),
                 ("tie point", "none" if self.tie is None else number_text(self.tie)),
-                ("error", f"{self.error_ulp:.6g} ulp"),
             ]
+        if not math.isnan(self.error_ulp):
+            rows.append(("error", f"{self.error_ulp:.6g} ulp"))
         modes = f"(rounding {self.rounding}, overflow {self.overflow})"
-        rows.append(("decided by", f"{_RULES.get(self.rule, self.rule)}   {modes}"))
-        return "\n".join(f"{name:<16}{text}" for name, text in rows)
+        rows.append(("decided by", f"{self._reason}   {modes}"))
+        return aligned(rows)
+
+    @property
+    def _reason(self) -> str:
+        """`rule` in words."""
+        if self.rule not in _PAST:
+            return _RULES.get(self.rule, self.rule)
+        happens = "becomes 0" if self.overflow == "saturate_zero" else _PAST[self.rule]
+        return f"{self._where}: {happens}"
+
+    @property
+    def _where(self) -> str:
+        """Which end of the range x lies past."""
+        fmt = self.format
+        if not fmt.signed:
+            return "below the least value" if reference.is_negative(self.exact) else "past the last value"
+        if self.overflow == "saturate_symmetric":
+            return f"outside {fmt.end_text(-fmt.max)} to {fmt.end_text(fmt.max)}"
+        return "past the last value"
 
     def _number(self, value: Value | None, code: int | None) -> str:
         if value is None or code is None:
             return "none"
         return f"{number_text(value)}   code {hexadecimal(code, self.format.bits)}"
+
+
+def aligned(rows: Sequence[tuple[str, str]]) -> str:
+    """Lines of a name and a text, the texts below one another."""
+    width = max(_NAME, *(len(name) + 2 for name, _ in rows))
+    return "\n".join(f"{name:<{width}}{text}" for name, text in rows)
 
 
 def explain(
@@ -130,7 +156,7 @@ def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation
     return Explanation(
         format=fmt, exact=x, value=result, code=fmt.outward(step.code), bits=split_bits(step.code, fmt),
         lower=lower, lower_code=_outward(lower_code, fmt), upper=upper, upper_code=_outward(upper_code, fmt),
-        tie=step.split,
+        tie=None if lower is upper is None else step.split,
         error_ulp=_error(x, result, lower, upper, fmt),
         rounding=rule.rounding.name, overflow=rule.overflow, rule=step.rule,
     )  # fmt: skip
@@ -146,7 +172,7 @@ def _neighbours(x: Value, fmt: Format, step: Step) -> tuple[int | None, int | No
         return step.lower, step.upper
     if step.rule == "exact":
         return _beside(fmt.rank(step.code), x, fmt)
-    if step.rule in ("saturates", "overflows") and (fmt.signed or x > 0):
+    if step.rule in ("saturates", "overflows") and not fmt.uniform and (fmt.signed or x > 0):
         return fmt.edge(reference.is_negative(x)), None
     return None, None
 
@@ -166,4 +192,4 @@ def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fm
     inside = lower is not None and upper is not None
     gap = abs(Fraction(upper or 0) - Fraction(lower or 0)) if inside else fmt.step
     error = (Fraction(x) - Fraction(result)) / gap if gap else Fraction(0)
-    return float(error) if abs(error) < LARGEST else math.copysign(math.inf, error.numerator)
+    return float(error) if abs(error) < LARGEST else math.inf if error > 0 else -math.inf

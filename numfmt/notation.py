@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from .format import Format, Value, by_powers, exponent
 
-SHORT = 128  # bits of a fraction that is written out
+_SHORT = 128  # bits of a fraction that is written out
+_PLAIN = 27  # characters of a number without an exponent
 
 
 def hexadecimal(code: int, bits: int) -> str:
@@ -46,7 +47,7 @@ def number_text(x: Value) -> str:
     if text is not None:
         return text
     near = _scientific(x)
-    short = x.numerator.bit_length() + x.denominator.bit_length() <= SHORT
+    short = x.numerator.bit_length() + x.denominator.bit_length() <= _SHORT
     return f"{near} ({x})" if short else near
 
 
@@ -56,8 +57,9 @@ def _decimal(x: Fraction) -> str | None:
     value = context.divide(x.numerator, x.denominator)
     if Fraction(value) != x:
         return None
-    plain = value.normalize(context)
-    return f"{plain:f}" if -26 < plain.adjusted() < 27 else str(plain)
+    short = value.normalize(context)
+    plain = f"{short:f}" if abs(short.adjusted()) < _PLAIN else ""
+    return plain if 0 < len(plain) <= _PLAIN else str(short)
 
 
 def _scientific(x: Fraction) -> str:

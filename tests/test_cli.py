@@ -165,6 +165,11 @@ def test_explain_takes_literals_as_exact(number):
     assert run("explain", number, "bf16", "--rounding", "rtz").stdout.startswith("x ")
 
 
+def test_a_huge_number_is_explained():
+    assert "error           inf ulp" in run("explain", "1e100000", "int8").stdout
+    assert json.loads(run("explain", "-1e400", "int8", "--json").stdout)["error_ulp"] == "-inf"
+
+
 def test_explain_is_not_through_float64():
     # one tenth lies below the float64 next to it, and so it truncates below in f64
     down = json.loads(run("explain", "0.1", "f64", "--rounding", "toward_zero", "--json").stdout)

@@ -1,0 +1,92 @@
+"""`explain`: what it says of numbers past the range, of huge ones, and under long names."""
+
+import math
+
+import pytest
+
+import numfmt
+
+
+def lines(*args, **options):
+    """The lines of an explanation by name."""
+    rows = (line.split(maxsplit=1) for line in str(numfmt.explain(*args, **options)).splitlines())
+    return dict(rows)
+
+
+def reason(*args, **options):
+    return (
+        str(numfmt.explain(*args, **options))
+        .splitlines()[-1]
+        .split("   ")[-2]
+        .removeprefix("decided by")
+        .strip()
+    )
+
+
+@pytest.mark.parametrize(
+    ("x", "spec", "overflow", "text"),
+    [
+        (300, "int8", "saturate", "past the last value: saturates"),
+        (300, "int8", "wrap", "past the last value: wraps around"),
+        (300, "int8", "saturate_zero", "past the last value: becomes 0"),
+        (-128, "int8", "saturate_symmetric", "outside -127 to 127: saturates"),
+        ("-9223372036854775808", "int64", "saturate_symmetric", "outside -2**63 + 1 to 2**63 - 1: saturates"),
+        (300, "uint8", "saturate_symmetric", "past the last value: saturates"),
+        (-3, "uint8", "saturate", "below the least value: saturates"),
+        (-3, "uint8", "wrap", "below the least value: wraps around"),
+        (-3, "uint8", "saturate_zero", "below the least value: becomes 0"),
+        (-math.inf, "uint8", "saturate", "below the least value: saturates"),
+        (1e9, "e4m3fn", "saturate", "past the last value: saturates"),
+        (1e9, "e4m3fn", "ieee", "past the last value: overflows"),
+        (-3, "binary8p3uf", "ieee", "below the least value: overflows"),
+        (127.3, "int8", "saturate", "the nearer of two neighbours"),
+    ],
+)
+def test_which_end_a_number_is_past_and_what_happens(x, spec, overflow, text):
+    assert reason(x, spec, overflow=overflow) == text
+
+
+@pytest.mark.parametrize(
+    ("x", "spec", "overflow", "lower", "tie"),
+    [
+        (127.75, "int8", "saturate", 127, 127.5),
+        (127.75, "int8", "wrap", 127, 127.5),
+        (-127.75, "int8", "saturate_symmetric", -127, -127.5),
+        (-0.75, "uint8", "saturate", 0, -0.5),
+        (128, "int8", "saturate", None, None),
+        (128.75, "int8", "saturate", None, None),
+        (300.5, "int8", "wrap", None, None),
+        (-128, "int8", "saturate_symmetric", None, None),
+        (-3.5, "uint8", "saturate", None, None),
+        (1e9, "e4m3fn", "saturate", 448, None),
+    ],
+)
+def test_a_grid_has_neighbours_only_next_to_its_end(x, spec, overflow, lower, tie):
+    step = numfmt.explain(x, spec, overflow=overflow)
+    assert (step.lower, step.upper, step.tie) == (lower, None, tie)
+    assert ("tie point" in str(step)) == (lower is not None)
+    assert "error" in str(step)
+
+
+@pytest.mark.parametrize(("x", "sign"), [("1e400", 1), ("-1e400", -1), ("1e100000", 1), ("-0x1p99999", -1)])
+def test_the_error_of_a_huge_number_is_infinite(x, sign):
+    step = numfmt.explain(x, "int8")
+    assert step.value == (127 if sign > 0 else -128)
+    assert step.error_ulp == sign * math.inf
+    assert step.to_dict()["error_ulp"] == sign * math.inf
+    assert f"error           {sign * math.inf} ulp" in str(step).splitlines()
+
+
+def test_a_number_with_thousands_of_digits_is_refused_in_words():
+    with pytest.raises(numfmt.RangeError, match="outside the range of int64"):
+        numfmt.explain("1e5000", "int64", overflow="raise")
+    assert lines("1/3" + "0" * 4000, "f16")["x"].startswith("3.3333333333333333E-4001")
+
+
+@pytest.mark.parametrize("spec", ["fixed[bits=8,frac=-3,signed=yes]", "int8[symmetric]", "bf16"])
+def test_texts_are_aligned_under_long_names(spec):
+    step = numfmt.explain(9.3, spec)
+    width = max(16, len(spec) + 2)
+    names = ["x", spec, "toward zero", "away from zero", "tie point", "error", "decided by"]
+    assert [line[:width].rstrip() for line in str(step).splitlines()] == names
+    assert all(line[width] != " " for line in str(step).splitlines())
