@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
@@ -24,12 +23,14 @@ from .block import Block, Request, refused
 from .execution import Job, after, in_steps, job_of, run
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, index_of
 from .profiles import PROFILES, Profile, profile_of
+from .reading import single
 from .scale import Scale
 
 Array = np.ndarray[Any, Any]
 RANGES = ("absmax", "minmax")
 THRESHOLDS = ("percentile", "kl", "mse", "l2", "aciq_gauss", "aciq_laplace")
-WIDEST = 32
+WIDEST = 32  # bits of a code
+SEARCHED = 16  # bits of the widest code that a threshold is searched for
 UNBOUNDED = Fixed(64)  # integers as they are before the zero point is added
 PER_TENSOR = PerTensor()
 UNWRAPPED = Fixed(48)  # as far as saturation needs them: twice the widest code and more
@@ -80,6 +81,10 @@ class Affine(Block):
             raise SpecError("zero= needs scale=: calibrate= finds both from the data", "")
         if self.calibrate is not None:
             choose("calibrate", self.calibrate, (*RANGES, *THRESHOLDS))
+        if self.calibrate in THRESHOLDS and not 2 <= self.of.bits <= SEARCHED:
+            raise SpecError(
+                f"calibrate={self.calibrate} takes codes of 2 to {SEARCHED} bits; absmax takes any", ""
+            )
         if self.scale is not None:
             object.__setattr__(self, "scale", float(self.scale_format.given(self.scale)))
         if self.zero is not None:
@@ -162,14 +167,12 @@ class Affine(Block):
 
     def _zeros(self, raw: Any) -> Array:
         """Zero points, checked, in the dtype of the codes."""
-        given = np.asarray(raw)
-        if given.dtype.kind not in "iuf" or not (given == np.trunc(given)).all():
-            raise ValueError(f"a zero point is an integer, got {raw!r}")
+        given = _integers(raw)
         first, last = self.codes
         bad = (given < first) | (given > last)
         if bad.any():
             value = given[bad].reshape(-1)[0]
-            raise ValueError(f"zero point {value:g} is no code of '{self.of}', {first} to {last}")
+            raise ValueError(f"zero point {value} is no code of '{self.of}', {first} to {last}")
         if given.any() and not self.profile.affine:
             raise ValueError(f"profile '{self.profile.name}' has no zero point other than 0, got {raw!r}")
         return given.astype(self.code_dtype)
@@ -204,15 +207,20 @@ class Affine(Block):
             if request.nan is None or not (finite | nan).all():
                 bad = ~finite if request.nan is None else ~(finite | nan)
                 raise refused(
-                    self, request.verb, bad, "not finite in float32",
+                    self, f"{request.verb} to", bad, "not finite in float32",
                     "A scale cannot come from them: give scale=, or take them out",
                 )  # fmt: skip
             x = np.where(nan, 0, x).astype(x.dtype)
             low, high = (end.astype(np.float32) for end in layout.ranges(x))
         if self.method in RANGES:
             return low, high
-        reach = _thresholds(layout.slices(x), str(self.method), self.of.bits).reshape(low.shape)
-        return (np.maximum(low, -reach), np.minimum(high, reach)) if self._spans else (-reach, reach)
+        from ..calibration.methods import range_of_slice
+
+        kept = [
+            range_of_slice(part, str(self.method), self.of.bits, self._spans) for part in layout.slices(x)
+        ]
+        ends = np.array(kept, np.float32).reshape(*low.shape, 2)
+        return ends[..., 0], ends[..., 1]
 
     @property
     def _spans(self) -> bool:
@@ -287,19 +295,16 @@ class Affine(Block):
     def _with_nan(self, x: Array, request: Request, profile: Profile) -> tuple[Array, int | None]:
         """x without the NaNs that a number replaces, and the code of NaN, None where it raises."""
         first, last = self.codes
-        asked = profile.nan if request.nan is None else request.nan
-        if isinstance(asked, str):
-            known = {"raise": None, "low": first, "min": first, "high": last, "max": last, "0": 0}
-            if asked in known:
-                return x, known[asked]
-        if not _is_number(asked):
-            raise ValueError(f"nan= takes a number, 'max' or 'min', got {asked!r}")
-        nan = np.isnan(x)
-        return (np.where(nan, float(asked), x).astype(x.dtype) if nan.any() else x), 0
+        if request.nan is None:
+            return x, {"raise": None, "low": first, "high": last, "0": 0}[profile.nan]
+        if isinstance(request.nan, str) and request.nan in ("min", "max"):
+            return x, first if request.nan == "min" else last
+        number, nan = _replacement(request.nan), np.isnan(x)
+        return (np.where(nan, number, x).astype(x.dtype) if nan.any() else x), 0
 
     def _no_nan(self, x: Array, request: Request) -> RangeError:
         cure = "nan= says what to put: a number, 'max' or 'min'"
-        return refused(self, request.verb, np.isnan(x), "NaN, the format has none", cure)
+        return refused(self, f"{request.verb} to", np.isnan(x), "NaN, the format has none", cure)
 
 
 @lru_cache(maxsize=512)
@@ -310,8 +315,29 @@ def _rule(of: Format, rounding: Any, overflow: Any, random_bits: Any) -> tuple[P
     return policy(wide, rounding, "wrap" if wraps(past) else "saturate", 0, random_bits), past
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and value == value
+def _replacement(nan: Any) -> np.float32:
+    """The number that NaN becomes."""
+    try:
+        number = single(nan)
+    except (TypeError, ValueError):
+        number = np.float32(np.nan)
+    if np.isnan(number):
+        raise ValueError(f"nan= takes a number, 'max' or 'min', got {nan!r}")
+    return number
+
+
+def _integers(raw: Any) -> Array:
+    """Integers of any shape and size; whole floats are taken too."""
+    try:
+        given = np.asarray(raw)
+        whole = given.dtype.kind in "iuf" and (given == np.trunc(given)).all()
+    except (TypeError, ValueError):
+        whole = False
+    if whole:
+        return given
+    if type(raw) is int:
+        return np.asarray(raw, object)
+    raise ValueError(f"a zero point is an integer, got {raw!r}")
 
 
 def _has_nan(x: Array) -> bool:
@@ -331,12 +357,6 @@ def _spread(given: Array, counted: Shape, name: str, axis: int | None, shape: Sh
             f"{name}= has shape {given.shape} and there is one scale; axis= says which axis keeps its own"
         )
     raise ValueError(f"{name}= has shape {given.shape}; for x of shape {shape} it is {counted} or one number")
-
-
-def _thresholds(slices: Iterator[Array], method: str, bits: int) -> Array:
-    from ..calibration import threshold
-
-    return np.array([threshold(x, method=method, bits=bits) for x in slices], np.float32)
 
 
 _ANY = Option(("a number",), None, r".+")

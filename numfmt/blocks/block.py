@@ -139,24 +139,40 @@ class Block(ScaledFormat):
         array([ 1. , -2. , 63.5])
         """
         request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
-        if inputs.is_tensor(x) and (out is not None or dtype is not None and np.dtype(dtype).kind == "O"):
+        if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
             raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         wanted = _value_dtype(dtype, out, _float_dtype(x, given))
         numbers = plain(given)
-        values = outputs.output(given.array.shape, F4 if wanted.kind == "O" else wanted, out)
+        result = outputs.output(given.array.shape, wanted, out)
+        values = _values_for(result)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("value", numbers, values, scales, zeros, request)
-        return _returned(values, wanted, x, out)
+        return _returned(_delivered(values, result), x, out)
 
     def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
         """The values of an array in this format; see `BlockArray.decode`."""
         wanted = _value_dtype(dtype, out, F4)
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
-        values = outputs.output(array.shape, F4 if wanted.kind == "O" else wanted, out)
-        self.read(codes, values, array.scales, array.zeros)
-        return _exact(values) if wanted.kind == "O" else values
+        result = outputs.output(array.shape, wanted, out)
+        values = _values_for(result)
+        self.read(self._own_codes(codes), values, array.scales, array.zeros)
+        return _delivered(values, result)
+
+    def _own_codes(self, codes: Array) -> Array:
+        """Codes as numbers with the sign of the format; two's complement may come as residues."""
+        first, last = int(self.of.min), int(self.of.max)
+        held, wrap = np.iinfo(codes.dtype), 1 << self.of.bits
+        if not codes.size or (first <= held.min and held.max <= last):
+            return codes
+        if first <= int(codes.min()) and int(codes.max()) <= last:
+            return codes
+        bad = (codes < first) | (codes >= wrap) | ((codes > last) & (codes < wrap + first))
+        if bad.any():
+            what = f"not among its codes, {first} to {last}"
+            raise refused(self, "decode from", bad, what, "Give those that encode gave")
+        return np.where(codes > last, codes.astype(np.int64) - wrap, codes).astype(self.code_dtype)
 
     def _code_dtype(self, dtype: Any, out: Any) -> np.dtype[Any]:
         return outputs.code_dtype(self.code_dtype, self, dtype, out)
@@ -185,6 +201,20 @@ class BlockArray:
     scales: Array
     zeros: Array | None
     format: Block
+
+    def __post_init__(self) -> None:
+        if getattr(self.codes, "dtype", F4).kind not in "iu":
+            raise TypeError(f"codes= takes an array of integers, got {_kind_of(self.codes)}")
+        if getattr(self.scales, "dtype", None) != F4:
+            raise TypeError(f"scales= takes an array of float32, got {_kind_of(self.scales)}")
+        if self.zeros is not None and getattr(self.zeros, "dtype", F4).kind not in "iu":
+            raise TypeError(f"zeros= takes an array of integers or None, got {_kind_of(self.zeros)}")
+        shape = self.format.granularity.scale_shape(self.codes.shape)
+        for name, array in (("scales", self.scales), ("zeros", self.zeros)):
+            if array is not None and array.shape != shape:
+                raise ValueError(
+                    f"{name}= has shape {array.shape}; for codes of shape {self.codes.shape} it is {shape}"
+                )
 
     @property
     def shape(self) -> Shape:
@@ -228,6 +258,10 @@ class BlockArray:
         return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"
 
 
+def _kind_of(x: Any) -> str:
+    return f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
+
+
 def _bits_per_element(of: Format, shared: int, shape: Shape) -> float:
     count = int(np.prod(shape, dtype=np.int64))
     return of.bits + shared / count if count else float(of.bits)
@@ -253,28 +287,30 @@ def _value_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
     return default if asked is None else outputs.value_dtype(asked)
 
 
-def _returned(values: Array, wanted: np.dtype[Any], x: Any, out: Any) -> Any:
-    if out is not None:
-        return out
-    if wanted.kind == "O":
-        values = _exact(values)
-    if inputs.is_tensor(x):
-        return sys.modules["torch"].from_numpy(values)
-    return values[()] if isinstance(x, (Number, np.generic)) else values
+def _values_for(result: Array) -> Array:
+    """Where values are computed: in the result, unless that takes Fractions."""
+    return np.empty(result.shape, F4) if result.dtype.kind == "O" else result
 
 
-def _exact(values: Array) -> Array:
-    result = np.empty(values.shape, object)
-    result.reshape(-1)[:] = [Fraction(float(v)) for v in values.reshape(-1)]
+def _delivered(values: Array, result: Array) -> Array:
+    if values is not result:
+        result[...] = np.array([Fraction(float(v)) for v in values.flat], object).reshape(result.shape)
     return result
 
 
-def refused(block: Block, verb: str, bad: Array, what: str, cure: str) -> RangeError:
+def _returned(result: Array, x: Any, out: Any) -> Any:
+    """As the caller gave it: a tensor for a tensor, a scalar for a scalar."""
+    if inputs.is_tensor(x):
+        return sys.modules["torch"].from_numpy(result)
+    return result[()] if out is None and isinstance(x, (Number, np.generic, str)) else result
+
+
+def refused(block: Block, doing: str, bad: Array, what: str, cure: str) -> RangeError:
     """The error that counts bad elements and names the first."""
     count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
     at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""
     of = f"{count} of {bad.size} values {'is' if count == 1 else 'are'}"
     return RangeError(
-        f"{verb} to '{block}': {of} {what}{at}. {cure}",
+        f"{doing} '{block}': {of} {what}{at}. {cure}",
         count, bad.size, first,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..engine.inputs import Input, classify
+from ..engine.inputs import Input
 from ..engine.plan import decoding_plan, plan
 from ..engine.run import decode_into, execute
 from ..format import Format
@@ -15,8 +15,9 @@ from ..formats.fixed import Fixed
 from ..reference import policy
 from ..registry import element
 from .affine import Affine
-from .block import BlockArray, plain
+from .block import BlockArray
 from .granularity import PerAxis
+from .reading import plain, read
 
 Array = np.ndarray[Any, Any]
 PER_TOKEN = Affine(Fixed(8), PerAxis(0))  # of activations (tokens, features), scales from each call
@@ -33,8 +34,14 @@ def int32_bias(bias: Any, input_scale: Any, weight_scales: Any) -> BlockArray:
     >>> int32_bias([1.0, -0.5], 0.5, [0.25, 0.5]).codes
     array([ 8, -2], dtype=int32)
     """
-    scales = np.float32(input_scale) * np.asarray(weight_scales, np.float32)
-    return BIAS.encode(bias, scale=np.broadcast_to(scales, np.shape(bias)))
+    inputs, weights = (BIAS.scale_format.given(scale) for scale in (input_scale, weight_scales))
+    count = np.shape(bias)
+    if len(count) != 1 or inputs.shape != () or weights.shape not in ((), count):
+        raise ValueError(
+            "int32_bias takes a bias (channels,), one input scale, and one weight scale or one a channel; got"
+            f" shapes {count}, {inputs.shape}, {weights.shape}"
+        )
+    return BIAS.encode(bias, scale=np.broadcast_to(inputs * weights, count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +102,11 @@ def llm_int8(x: Any, threshold: float = 6.0, wide: str = "f16") -> OutlierArray:
     >>> a.columns.tolist(), a.decode()[:, 1].tolist(), a.regular.codes.tolist()
     ([1], [20.0, 0.0], [[64, -127], [16, 127]])
     """
-    numbers = plain(classify(np.asarray(x)))
+    numbers = plain(read(x))
     if numbers.ndim != 2:
         raise ValueError(f"llm_int8 takes a matrix (rows, columns), got shape {numbers.shape}")
+    if not threshold >= 0:
+        raise ValueError(f"threshold= is a magnitude, got {threshold!r}; inf keeps no column apart")
     far = (np.abs(numbers) >= threshold).any(axis=0)
     form = element(wide)
     given = np.ascontiguousarray(numbers[:, far])

@@ -94,6 +94,27 @@ def limited(search: Method, data: Data, options: Options) -> float:
     return (min(search(data, options), data.largest) or data.largest) if data.largest else 0.0
 
 
+def kept_range(method: str, data: Data, options: Options) -> tuple[float, float]:
+    """The least and the greatest value to keep: the range of the data within the threshold; `l2`
+    searches both ends."""
+    t = limited(METHODS[method], data, options)
+    low, high = range_of_least_squares(data.signed(), options.bits) if method == "l2" and t else (-t, t)
+    return max(low, data.low), min(high, data.high)
+
+
+def range_of_slice(x: Any, method: str, bits: int, spans: bool) -> tuple[float, float]:
+    """The range that codes of a slice of an array share, 0 in it: as far on both sides, or, where it
+    spans from least to greatest, each side as far as it goes."""
+    data = Samples(x)
+    if not data.count:
+        return 0.0, 0.0
+    if spans:
+        low, high = kept_range(method, data, Options(bits, data.low < 0))
+        return min(low, 0.0), max(high, 0.0)
+    reach = limited(METHODS[method], data, Options(bits))
+    return -reach, reach
+
+
 def checked(bits: int, signed: bool, percentile: float) -> Options:
     if isinstance(bits, bool) or not hasattr(bits, "__index__") or not 2 <= bits <= MOST_BITS:
         raise ValueError(f"bits is an integer from 2 to {MOST_BITS}, got {bits!r}")

@@ -16,8 +16,7 @@ from typing import Any, ClassVar, Self
 
 from ..errors import SpecError, choose
 from .histograms import Counts, Extremes, Histogram, chunks
-from .methods import METHODS, WHOLE, Options, checked, limited
-from .squared_error import range_of_least_squares
+from .methods import METHODS, WHOLE, Options, checked, kept_range, limited
 
 
 class Observer:
@@ -76,8 +75,7 @@ class Observer:
 
     def range(self, bits: int = 8) -> tuple[float, float]:
         """The least and the greatest value to keep: the range of the data within the threshold."""
-        t = self.threshold(bits)
-        return max(self.seen.low, -t), min(self.seen.high, t)
+        return kept_range(self.method, self.seen, self._options(bits))
 
     def _options(self, bits: int) -> Options:
         return checked(bits, self.options.signed, self.options.percentile)
@@ -149,13 +147,6 @@ class L2(Histogrammed):
     """
 
     methods = ("l2",)
-
-    def range(self, bits: int = 8) -> tuple[float, float]:
-        """The range the search ends in."""
-        if not self.threshold(bits):
-            return 0.0, 0.0
-        low, high = range_of_least_squares(self.seen.signed(), bits)
-        return max(low, self.seen.low), min(high, self.seen.high)
 
 
 class ACIQ(Histogrammed):

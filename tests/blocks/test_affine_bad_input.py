@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import numfmt
-from numfmt.blocks import PROFILES, Affine, Groups, PerAxis, scaled
+from numfmt.blocks import PROFILES, Affine, BlockArray, Groups, PerAxis, scaled
 from numfmt.errors import RangeError, SpecError
 
 X = np.ones((4, 6), np.float32)
@@ -17,6 +17,11 @@ GIVEN = [
     (r"scale 1e\+300 is beyond its range", ValueError, {"scale": 1e300}),
     ("scale 0.0 at 2 is zero", ValueError, {"scale": [1, 1, 0, 1], "axis": 0}),
     ("scale= takes a number or an array", TypeError, {"scale": "wide"}),
+    ("scale= takes a number or an array", TypeError, {"scale": 1j}),
+    ("scale= takes a number or an array", TypeError, {"scale": True}),
+    ("scale= takes a number or an array", TypeError, {"scale": [None], "axis": 0}),
+    ("scale= takes a number or an array", TypeError, {"scale": [[1], [1, 2]], "axis": 0}),
+    ("scale= takes a number or an array", TypeError, {"scale": ["1"] * 4, "axis": 0}),
     (r"scale= has shape \(4,\) and there is one scale; axis= says which axis", ValueError, {"scale": [1] * 4}),
     (r"scale= has shape \(3,\).*it is \(4,\)", ValueError, {"scale": [1] * 3, "axis": 0}),
     (r"scale= has shape \(4, 1\).*it is \(4,\)", ValueError, {"scale": [[1]] * 4, "axis": 0}),
@@ -24,6 +29,9 @@ GIVEN = [
     ("a zero point is an integer, got 1.5", ValueError, {"scale": 1, "zero": 1.5}),
     ("a zero point is an integer, got nan", ValueError, {"scale": 1, "zero": np.nan}),
     ("zero point 128 is no code of 'int8', -128 to 127", ValueError, {"scale": 1, "zero": 128}),
+    ("zero point 10{30} is no code of 'int8', -128 to 127", ValueError, {"scale": 1, "zero": 10**30}),
+    (r"a zero point is an integer, got \[\[1\], \[1, 2\]\]", ValueError, {"scale": 1, "zero": [[1], [1, 2]]}),
+    ("a zero point is an integer, got True", ValueError, {"scale": 1, "zero": True}),
     ("zero= needs scale=", ValueError, {"zero": 1}),
     (r"axis=2: an array of shape \(4, 6\) has 2 axes, -2 to 1", ValueError, {"scale": 1, "axis": 2}),
     (r"axis=-3: an array of shape", ValueError, {"axis": -3}),
@@ -34,6 +42,8 @@ GIVEN = [
     ("unknown overflow policy", SpecError, {"scale": 1, "overflow": "clip"}),
     ("nan= takes a number, 'max' or 'min'", ValueError, {"scale": 1, "nan": "big"}),
     ("nan= takes a number, 'max' or 'min'", ValueError, {"scale": 1, "nan": np.nan}),
+    ("nan= takes a number, 'max' or 'min', got 'low'", ValueError, {"scale": 1, "nan": "low"}),
+    ("nan= takes a number, 'max' or 'min', got 'raise'", ValueError, {"scale": 1, "nan": "raise"}),
     ("needs either seed= or noise=, got neither", ValueError, {"scale": 1, "rounding": "sr"}),
     ("noise= is for stochastic rounding", ValueError, {"scale": 1, "noise": np.zeros((4, 6), np.uint32)}),
     ("out= takes an ndarray", TypeError, {"scale": 1, "out": []}),
@@ -110,6 +120,8 @@ SPECS = [
     ("q3.4[scale=0.5]", "affine elements are integers"),
     ("int64[scale=0.5]", "affine elements are integers of at most 32 bits"),
     ("int8[scal=0.5]", "unknown option 'scal'"),
+    ("int17[calibrate=kl]", "calibrate=kl takes codes of 2 to 16 bits; absmax takes any"),
+    ("uint1[calibrate=mse,axis=0]", "calibrate=mse takes codes of 2 to 16 bits"),
 ]
 
 
@@ -138,6 +150,63 @@ def test_arrays_that_cannot_be_served():
     locked.flags.writeable = False
     with pytest.raises(ValueError, match="out is read-only"):
         form.cast(X, out=locked)
+
+
+INT4 = "int4[scale=1.0]"
+ARRAYS = [
+    ([1, 2], np.float32(1), None, INT4, TypeError, "codes= takes an array of integers, got list"),
+    (np.float32([1]), np.float32(1), None, INT4, TypeError, "codes= .* got dtype float32"),
+    (np.int8([1]), 1.0, None, INT4, TypeError, "scales= takes an array of float32, got float"),
+    (np.int8([1]), np.float64(1), None, INT4, TypeError, "scales= .* got dtype float64"),
+    (np.int8([1]), np.float32(1), 0.0, INT4, TypeError, "zeros= takes an array of integers or None, got float"),
+    (
+        np.zeros((4, 6), np.int8), np.ones(4, np.float32), None, "int8[axis=1]", ValueError,
+        r"scales= has shape \(4,\); for codes of shape \(4, 6\) it is \(6,\)",
+    ),
+    (
+        np.zeros((4, 6), np.int8), np.ones(6, np.float32), np.int8([0]), "int8[axis=1]", ValueError,
+        r"zeros= has shape \(1,\); for codes",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("codes", "scales", "zeros", "spec", "error", "message"), ARRAYS)
+def test_parts_that_make_no_array(codes, scales, zeros, spec, error, message):
+    """Scales of another shape would be read past their end."""
+    with pytest.raises(error, match=message):
+        BlockArray(codes, scales, zeros, numfmt.parse(spec))
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
+def test_codes_that_the_format_does_not_have(dtype):
+    array = BlockArray(np.array([[7, -8], [0, -9]], dtype), np.float32(1), None, numfmt.parse(INT4))
+    with pytest.raises(
+        RangeError, match=r"decode from .*: 1 of 4 values is not among its codes, -8 to 7; .*\(1, 1\)"
+    ):
+        array.decode()
+    for bad in (16, 100):
+        with pytest.raises(RangeError, match="not among its codes"):
+            BlockArray(np.array([bad], dtype), np.float32(1), None, numfmt.parse(INT4)).decode()
+
+
+def test_codes_may_be_residues():
+    """As `unpack` gives them, unless it is told of the sign."""
+    residues = BlockArray(np.uint8([15, 7, 8, 0]), np.float32(1), None, numfmt.parse(INT4))
+    assert residues.decode().tolist() == [-1, 7, -8, 0]
+    lowest = BlockArray(np.uint8([8]), np.float32(1), None, numfmt.parse("int4[symmetric,scale=1]"))
+    with pytest.raises(RangeError, match="-7 to 7"):
+        lowest.decode()
+
+
+def test_tensors_that_would_lose_something():
+    torch = pytest.importorskip("torch")
+    x, form = torch.ones(3), numfmt.parse(INT4)
+    for verb in (form.cast, form.encode):
+        with pytest.raises(TypeError, match=r"it requires grad; numfmt.interop.torch.cast takes it"):
+            verb(torch.ones(3, requires_grad=True))
+    for options in ({"out": np.zeros(3, np.float32)}, {"dtype": object}):
+        with pytest.raises(TypeError, match="neither out= nor dtype=object"):
+            form.cast(x, **options)
 
 
 def test_a_range_beyond_float32():

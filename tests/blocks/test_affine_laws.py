@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +13,9 @@ import pytest
 
 import numfmt
 from blocks.hard import SCALES, hard_numbers
-from numfmt.blocks import PROFILES, Affine, BlockArray, Groups, PerAxis, PerTensor
+from numfmt.blocks import PROFILES, Affine, BlockArray, Groups, PerAxis, PerTensor, scaled
+from numfmt.calibration import range_of_least_squares, threshold
+from numfmt.calibration.histograms import Samples
 from numfmt.engine import jit
 
 SHAPE = (5, 12, 70)
@@ -140,6 +143,34 @@ def test_scales_from_the_data_are_those_of_each_slice(spec, granularity, calibra
             assert array.zeros.reshape(-1)[i] == part.zeros
         assert (array.codes[number == i] == part.codes).all()
     assert same(form.cast(x), array.decode())
+
+
+@pytest.mark.parametrize("method", ["kl", "mse", "l2", "percentile", "aciq_gauss", "aciq_laplace"])
+def test_all_unsigned_codes_serve_data_without_negative_elements(method):
+    x = np.abs(np.random.default_rng(0).standard_t(4, 20_000)).astype(np.float32)
+    array = numfmt.parse(f"uint4[calibrate={method}]").encode(x)
+    reach = threshold(x, method, 4, signed=False)
+    assert (array.scales, array.zeros) == (np.float32(reach) / np.float32(15), 0)
+
+
+def test_l2_finds_both_ends():
+    x = np.random.default_rng(0).standard_t(3, size=20_000).astype(np.float32) + 1
+    low, high = np.float32(range_of_least_squares(Samples(x).signed(), 4))
+    assert x.min() < low < 0 < high < x.max()
+    array = numfmt.parse("uint4[calibrate=l2]").encode(x)
+    assert array.scales == (high - low) / np.float32(15)
+    assert array.zeros == np.rint(-low / array.scales)
+    assert numfmt.parse("uint4[calibrate=l2]").encode(x + 1000).zeros == 0  # 0 is a code, far from the data
+
+
+@pytest.mark.parametrize("method", ["absmax", "kl", "mse", "l2", "percentile", "aciq_gauss"])
+def test_slices_without_elements_have_scale_1(method):
+    for spec, shape, scales in (
+        (f"int8[calibrate={method}]", (0,), 1.0),
+        (f"uint8[axis=1,calibrate={method}]", (0, 3), [1.0] * 3),
+        (f"int8[axis=0,calibrate={method}]", (0, 3), []),
+    ):
+        assert numfmt.parse(spec).encode(np.zeros(shape)).scales.tolist() == scales
 
 
 @over_granularities
@@ -283,6 +314,19 @@ def test_dtypes_of_results_and_inputs():
     assert float(exact) == float(np.float32(3) * np.float32(0.1))
     assert numfmt.parse("int8[axis=1]").encode(np.zeros((0, 3))).scales.tolist() == [1, 1, 1]
     assert numfmt.parse("int8[size=2,axis=0]").encode(np.zeros((0, 3))).scales.shape == (0, 3)
+
+
+def test_exact_scalars_are_rounded_once():
+    form = numfmt.parse("int8[scale=1]")
+    tie = Fraction(5, 2) + Fraction(1, 10**30)  # float64 would have the tie
+    near = 1 + Fraction(1, 2**24) + Fraction(1, 2**60)  # to float32 by way of float64: 1
+    for x, code in ((tie, 2), (Decimal("-2.25"), -2), ("0.75", 1), (2**80, 127), (-(2**80), -128)):
+        assert form.encode(x).codes == code
+        value = form.cast(x)
+        assert (type(value), value) == (np.float32, code)
+    step = np.nextafter(np.float32(1), np.float32(2))
+    for scale in (near, np.longdouble(1) + np.longdouble(2) ** -24 + np.longdouble(2) ** -60):
+        assert scaled(form.of).encode([1.0], scale=scale).scales == step
 
 
 def test_ml_dtypes_and_torch_inputs():

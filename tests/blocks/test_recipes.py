@@ -28,6 +28,34 @@ def test_int32_bias():
     assert (int32_bias(bias, 0.05, 0.001).scales == np.float32(0.05) * np.float32(0.001)).all()
 
 
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        (([[1.0]], 0.5, 0.1), ValueError, r"takes a bias \(channels,\).* got shapes \(1, 1\), \(\), \(\)"),
+        (([1.0, 2.0, 3.0], 0.5, [0.1, 0.2]), ValueError, r"got shapes \(3,\), \(\), \(2,\)"),
+        (([1.0, 2.0], [0.5, 0.5], 0.1), ValueError, r"got shapes \(2,\), \(2,\), \(\)"),
+        (([1.0], "a", 0.1), TypeError, "scale= takes a number"),
+        (([1.0, 2.0], -1, [-0.1, -0.2]), ValueError, "is negative"),
+        (([1.0], 1e-30, 1e-20), ValueError, "is zero"),
+    ],
+)
+def test_bias_that_cannot_be_served(given, error, message):
+    with pytest.raises(error, match=message):
+        int32_bias(*given)
+
+
+@pytest.mark.parametrize("threshold", [-6.0, np.nan])
+def test_outliers_begin_at_a_magnitude(threshold):
+    with pytest.raises(ValueError, match=r"threshold= is a magnitude, got .*; inf keeps no column"):
+        llm_int8([[1.0]], threshold)
+
+
+def test_outlier_columns_of_a_tensor():
+    torch = pytest.importorskip("torch")
+    x = torch.tensor([[0.5, 20.0], [0.25, 0.0]], dtype=torch.bfloat16)
+    assert llm_int8(x).decode().tolist() == llm_int8(x.float().numpy()).decode().tolist()
+
+
 def test_outlier_columns():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((50, 40)).astype(np.float32)

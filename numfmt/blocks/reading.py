@@ -1,0 +1,65 @@
+"""What is given to a scaled format, as numbers that NumPy computes with: each is rounded once."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from ..engine import inputs
+from ..engine.inputs import Input
+from ..engine.plan import plan
+from ..engine.run import execute
+from ..format import Format
+from ..reference import encode, exact, policy
+from ..registry import element
+
+Array = np.ndarray[Any, Any]
+SINGLE = element("f32")
+
+
+def read(x: Any) -> Input:
+    """An array, list, scalar or CPU tensor, as the engines take it."""
+    if inputs.is_tensor(x):
+        _check_tensor(x)
+        return inputs.classify_tensor(x)
+    if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
+        return Input(np.asarray(single(x)))
+    return inputs.classify(x if isinstance(x, np.ndarray) else np.asarray(x))
+
+
+def _is_big(x: Any) -> bool:
+    return type(x) is int and not -(1 << 63) <= x < 1 << 64
+
+
+def _check_tensor(x: Any) -> None:
+    if x.device.type != "cpu" or x.requires_grad:
+        why = "it requires grad" if x.requires_grad else f"it is on {x.device}"
+        raise TypeError(
+            f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
+        )
+
+
+def single(x: Any) -> np.float32:
+    """The float32 nearest to a scalar, which may be a `Fraction`, a `Decimal` or a numeric string.
+
+    >>> single("0.1")
+    np.float32(0.1)
+    """
+    return np.uint32(encode(exact(x), SINGLE, policy(SINGLE))).view(np.float32)
+
+
+def plain(given: Input) -> Array:
+    """Contiguous float32 or float64 numbers: the array itself where it is that, else rounded to float32."""
+    x = given.array
+    if given.coded is None and x.dtype.str[1:] in ("f4", "f8") and inputs.is_loadable(x):
+        return x
+    return rounded(given)
+
+
+def rounded(given: Input, fmt: Format = SINGLE) -> Array:
+    """Numbers of any shape rounded to a format, as float32."""
+    result = np.empty(given.array.shape, np.float32)
+    execute(given, plan(fmt, policy(fmt), False, None), result, None)
+    return result
