@@ -10,6 +10,7 @@ import csv
 import json
 import math
 import os
+import re
 import signal
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
 FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
 FIGURES = (".png", ".svg", ".pdf")
+_KEYWORD = re.compile(r"(?<!\S)(nan|overflow|rounding|seed)= ?")  # of the library, in its errors
 WIDEST = 16  # bits of a format whose values are listed
 
 
@@ -69,7 +71,7 @@ def _reporting() -> Iterator[None]:
 
 
 def _failure(error: Exception, status: int) -> typer.Exit:
-    text = str(error) or "not enough memory"
+    text = _KEYWORD.sub(r"--\1 ", str(error)) or "not enough memory"
     typer.secho(f"nfmt: {text}", err=True, fg=typer.colors.RED)
     return typer.Exit(status)
 
@@ -109,7 +111,8 @@ OverflowOption = Annotated[
     str | None, typer.Option(metavar="POLICY", help="Such as saturate; by default the format's own.")
 ]
 NanOption = Annotated[
-    str | None, typer.Option(metavar="NUMBER|max|min", help="What NaN becomes, where there is none.")
+    str | None,
+    typer.Option(metavar="NUMBER|max|min", help="What NaN becomes in a format without one, such as int8."),
 ]
 SeedOption = Annotated[int | None, typer.Option(metavar="N", help="Of stochastic rounding, from 0 on.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
 
+FLOAT64_BITS = 53  # significant bits of a float64
 Value = Fraction | float  # float only for -0.0, inf, -inf and nan
 
 
@@ -106,6 +107,11 @@ class Format(ABC):
             return 64
         low, high = self.span
         return max(significant_bits(self.split(rank)) for rank in range(low, high))
+
+    @property
+    def exceeds_float64(self) -> bool:
+        """Whether values have more significant bits than float64, as those of int64 do."""
+        return self.boundary_bits > FLOAT64_BITS + 1
 
     @cached_property
     def max(self) -> Fraction:

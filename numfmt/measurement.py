@@ -12,7 +12,7 @@ from . import reference
 from .casting import cast
 from .engine.run import Noise
 from .errors import RangeError
-from .format import Format, exponent
+from .format import FLOAT64_BITS, Format, exponent
 from .scaled import ScaledFormat
 from .tensors import Tensor
 
@@ -43,6 +43,11 @@ class Job:
     """One element format with its policy: what rounds a chunk and what is known about its range."""
 
     def __init__(self, fmt: Format, rounding: Any, overflow: Any, nan: Any, seed: int | None) -> None:
+        if fmt.exceeds_float64:
+            raise ValueError(
+                f"compare measures in float64, and values of '{fmt}' have more than {FLOAT64_BITS} significant "
+                "bits; leave it out, or take a narrower format"
+            )
         self.fmt = fmt
         self.policy = reference.policy(fmt, rounding, overflow, _nan_rule(fmt, nan))
         self.keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan_rule(fmt, nan)}

@@ -136,6 +136,13 @@ def test_integers_that_are_no_codes():
     assert "-1 is no code" in message([-1], [0], "e4m3fn")
 
 
+def test_values_that_floats_do_not_hold_are_compared_as_codes():
+    with pytest.raises(ValueError, match="floats do not hold them; compare codes"):
+        assert_same_bits([1.0], [1.0], "int64")
+    assert_same_bits([2**63 - 1], [2**63 - 1], "int64")
+    assert_same_bits([1.0], [1.0], "int54")
+
+
 @pytest.mark.parametrize("code", [-128, 128])
 def test_the_code_that_a_symmetric_format_leaves_out_is_none(code):
     assert_same_bits([-127, 129, 255], [129, -127, -1], "int8[symmetric]")

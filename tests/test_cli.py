@@ -151,6 +151,9 @@ def test_failures_are_status_1(tmp_path):
         (("compare", tmp_path), "expected one of .npy"),
         (("calibrate", tmp_path / "empty.npy"), "tensor 'empty': no threshold"),
         (("explain", "nan", "e2m1fn"), "no NaN"),
+        (("explain", "nan", "int8"), "int8 has no NaN; --nan says what NaN becomes"),
+        (("explain", "nan", "int8", "--nan", "nan"), "--nan says what NaN becomes: a number"),
+        (("compare", "--formats", "int64"), "values of 'int64' have more than 53 significant bits"),
         (("explain", "1e9", "bf16", "--overflow", "raise", "--rounding", "nearest_even"), None),
         (("explain", "1e9", "f16", "--overflow", "raise"), "beyond the last value"),
     ]:

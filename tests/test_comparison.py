@@ -420,3 +420,10 @@ def test_a_scaled_format_counts_nan_and_refuses_scales_from_infinity():
     assert compare(x, "int8[scale=1]")[0].nonfinite == 0.25
     with pytest.raises(numfmt.RangeError, match="not finite"):
         compare(np.float32([np.inf, 1.0]), "int8[axis=0]")
+
+
+@pytest.mark.parametrize("spec", ["int64", "uint54", "q0.63"])
+def test_what_float64_cannot_hold_is_not_measured(spec):
+    with pytest.raises(ValueError, match=f"values of '{spec}' have more than 53 significant bits"):
+        compare([1.0], f"bf16,{spec}")
+    assert compare([1.0], "int54,uint53")[0].exact == 1

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..casting import cast, code_range, decode, encode
-from ..format import Format, Value, is_special
+from ..format import FLOAT64_BITS, Format, Value, is_special
 from ..notation import hexadecimal, split_bits
 from ..registry import element
 
@@ -43,6 +43,7 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
     AssertionError : how many differ; for the first few the index, the bit fields, the exact
         values and the neighbours of the expected one
     TypeError : codes compared with values, or arrays that are neither
+    ValueError : values of a format that floats do not hold, such as int64
 
     Examples
     --------
@@ -72,6 +73,11 @@ def _pair(actual: Any, expected: Any, fmt: Format) -> _Pair:
         raise TypeError(
             f"actual has {kinds[0]} ({a.dtype}), expected has {kinds[1]} ({e.dtype}): "
             "integers are codes and floats are values; encode or decode one of them"
+        )
+    if kinds[0] == "values" and fmt.exceeds_float64:
+        raise ValueError(
+            f"values of '{fmt}' have more than {FLOAT64_BITS} significant bits, floats do not hold them; "
+            "compare codes: integers, as numfmt.encode gives them"
         )
     return _Pair(a, e, fmt, kinds[0])
 
