@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, fixed, floats, philox, words
+from . import affine, fixed, floats, gemmlowp, philox, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -258,3 +258,14 @@ code_columns = _loop(affine.code_columns)
 decode_columns = _loop(affine.decode_columns)
 value_rows_in_place = _loop(affine.value_rows_in_place)
 value_columns_in_place = _loop(affine.value_columns_in_place)
+
+
+# requantization
+
+for _requantization_step in (
+    gemmlowp.high_product, gemmlowp.rounding_shift, gemmlowp.requantized, gemmlowp.channel, gemmlowp.ends,
+):  # fmt: skip
+    register_jitable(_requantization_step)
+
+requantize_rows = _loop(gemmlowp.requantize_rows)
+requantize_columns = _loop(gemmlowp.requantize_columns)

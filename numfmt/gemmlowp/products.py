@@ -1,0 +1,78 @@
+"""The product of two matrices of codes, with offsets, in int32 accumulators that wrap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .arguments import INT32, Array, integers, wrapped
+
+PAIRS = frozenset(("int8", "uint8")), frozenset(("int16",))
+
+
+def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
+    """(lhs + lhs_offset) @ (rhs + rhs_offset) in int32, modulo 2**32.
+
+    As gemmlowp computes it (doc/low-precision.md): the product of the codes as they are, plus three terms
+    from the sums of rows and columns. Offsets are added: they are the negated zero points.
+
+    Parameters
+    ----------
+    lhs : int8, uint8 or int16, (m, k)
+    rhs : int8 or uint8 in any mixture, int16 with int16; (k, n)
+    lhs_offset : int32, one, or one for each of the m rows
+    rhs_offset : int32, one, or one for each of the n columns
+
+    Returns
+    -------
+    int32 ndarray, (m, n)
+
+    Raises
+    ------
+    TypeError : floats, other dtypes
+    ValueError : shapes that do not fit, offsets that int32 does not hold
+
+    >>> lhs, rhs = np.uint8([[10, 200], [0, 255]]), np.uint8([[5, 128], [250, 3]])
+    >>> gemm(lhs, rhs, lhs_offset=-128, rhs_offset=-7)
+    array([[ 17732, -14566],
+           [ 31117, -15996]], dtype=int32)
+    """
+    a, b = _operands(lhs, rhs)
+    product, row_sums, column_sums = _product_and_sums(a, b)
+    rows = _offsets(lhs_offset, "lhs_offset", a.shape[0], "rows of lhs")[:, None]
+    columns = _offsets(rhs_offset, "rhs_offset", b.shape[1], "columns of rhs")
+    if rows.any():
+        product += rows * column_sums
+    if columns.any():
+        product += columns * (row_sums[:, None] + rows * np.int32(a.shape[1]))
+    return product
+
+
+def _operands(lhs: Any, rhs: Any) -> tuple[Array, Array]:
+    a, b = np.asarray(lhs), np.asarray(rhs)
+    if not any({a.dtype.name, b.dtype.name} <= pair for pair in PAIRS):
+        raise TypeError(
+            f"gemm takes int8 and uint8 in any mixture, or two int16, got {a.dtype} and {b.dtype}. "
+            "Quantize floats first, as in numfmt.encode(x, 'int8[scale=0.1]').codes"
+        )
+    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
+        raise ValueError(
+            f"gemm takes shapes (m, k) and (k, n), got {a.shape} and {b.shape}; transpose or reshape"
+        )
+    return a, b
+
+
+def _offsets(given: Any, what: str, count: int, of: str) -> Array:
+    offsets = np.atleast_1d(wrapped(integers(given, what, INT32)))
+    if offsets.shape not in ((1,), (count,)):
+        raise ValueError(
+            f"{what}: give one, or one for each of the {count} {of}; got shape {np.shape(given)}"
+        )
+    return offsets
+
+
+def _product_and_sums(a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """a @ b, the sums of a's rows and those of b's columns, int32."""
+    wide = np.matmul(a.astype(np.int64), b.astype(np.int64))
+    return wrapped(wide), wrapped(a.sum(1, np.int64)), wrapped(b.sum(0, np.int64))
