@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import numfmt
+from numfmt.reference import exact
 
 AT_THE_TOP = ("e4m3b-1000fn", "e4m3b-1005fn", "e2m5b-1000", "e2m1b-1019fin", "e5m2b-980fnuz")
 AT_THE_BOTTOM = ("f64[subnormals=off]", "e2m50b1000", "e4m3b1070", "e3m3b1060fn")
@@ -22,6 +23,18 @@ def test_such_formats_have_the_bits_of_the_reference(spec):
         assert numfmt.encode(x, spec, overflow="saturate", engine=engine).tolist() == expected.tolist()
     values = numfmt.cast(x, spec, overflow="saturate")
     np.testing.assert_array_equal(numfmt.decode(expected, spec), values)
+
+
+@pytest.mark.parametrize("spec", ["fixed[bits=8,frac=1074]", "fixed[bits=8,frac=1070]", *AT_THE_BOTTOM[1:]])
+@pytest.mark.parametrize("mode", ["nearest_even", "nearest_zero", "toward_positive", "toward_zero", "to_odd"])
+def test_longdoubles_between_the_smallest_float64s(spec, mode):
+    """float64 has no bit there to remember what was dropped."""
+    quarters = np.arange(-40, 40, dtype=np.longdouble) / 4
+    x = np.ldexp(np.concatenate([quarters, quarters * (1 + np.longdouble(2) ** -60)]), -1074)
+    how = {"rounding": mode, "overflow": "saturate"}
+    expected = [numfmt.encode(exact(v), spec, **how) for v in x]
+    for engine in ("reference", "numpy", "kernel"):
+        assert numfmt.encode(x, spec, engine=engine, **how).tolist() == expected
 
 
 @pytest.mark.parametrize("spec", AT_THE_BOTTOM)

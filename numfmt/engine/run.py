@@ -24,6 +24,7 @@ from .plan import DecodingPlan, Loop, Plan, decoding_plan, plan
 Array = np.ndarray[Any, Any]
 CHUNK = 1 << 15  # elements; their scratch stays in the second-level cache
 NOISE_CHUNK = 1 << 17
+FULL_PRECISION = Fraction(1, 1 << 1020)  # float64 has all its bits there, and many below
 WORTH_A_THREAD = 5e5  # ns: below it a second thread costs more than it brings
 
 
@@ -99,12 +100,14 @@ def _loop(source: Input, job: Plan, out: Array) -> Loop | None:
 
 def _odd_is_exact(dtype: np.dtype[Any], job: Plan) -> bool:
     """Whether the format cannot tell an input from the same rounded to odd in float64: a tie, and
-    every bit that a draw looks at, lies above the odd bit."""
+    every bit that a draw looks at, lies above the odd bit, in float64's subnormals too."""
     kept = inputs.odd_bits(dtype)
-    if kept is not None and job.policy.wraps:
-        return False  # which looks at every bit
+    if kept is None:
+        return True
+    if job.policy.wraps:  # which looks at every bit
+        return False
     drawn = 32 if job.policy.rounding.stochastic else 0
-    return kept is None or job.fmt.boundary_bits + drawn <= kept
+    return job.fmt.boundary_bits + drawn <= kept and (dtype.kind != "f" or job.fmt.smallest >= FULL_PRECISION)
 
 
 def _direct_serves(source: Input, out: Array, same: bool, loop: Loop) -> bool:
