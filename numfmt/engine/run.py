@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 CHUNK = 1 << 15  # elements; their scratch stays in the second-level cache
 NOISE_CHUNK = 1 << 17
 FULL_PRECISION = Fraction(1, 1 << 1020)  # float64 has all its bits there, and many below
+FAR = 2.0**70  # past every integer of 64 bits
 WORTH_A_THREAD = 5e5  # ns: below it a second thread costs more than it brings
 
 
@@ -340,29 +341,66 @@ def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
         bad |= np.isinf(x)
     if policy.overflow != "raise":
         return bad
-    with np.errstate(all="ignore"):
-        wide = x.astype(np.float64)
-    bad |= np.isfinite(x) & _far_out(wide, fmt)
-    unsure = (wide >= float(fmt.max)) | (wide <= float(fmt.min)) | ((wide == 0) & (fmt.zero() is None))
     draws = noise.take(start, x.size) if noise else np.zeros(x.size, np.uint32)
-    for i in np.flatnonzero(unsure & ~bad):
-        bad[i] = _is_refused(x[i], fmt, policy, int(draws[i]))
+    return bad | _out_of_range(x, fmt, policy, draws)
+
+
+def _out_of_range(x: Array, fmt: Format, policy: Policy, draws: Array) -> Array:
+    """Which numbers overflow: nearly all are told by comparing, the few others by the reference."""
+    below, low, high, above = _comparable(_ends(fmt, policy), x.dtype)
+    with np.errstate(invalid="ignore"):  # a signalling NaN
+        bad: Array = (x <= below) | (x >= above)
+        unsure = ((x < low) | (x > high)) & np.isfinite(x) & ~bad
+    for infinity in (math.inf, -math.inf):
+        if not _is_refused(infinity, fmt, policy, 0):
+            bad &= x != infinity
+    asked = cache(partial(_is_refused, fmt=fmt, policy=policy))
+    for i in np.flatnonzero(unsure):
+        bad[i] = asked(x[i], noise=int(draws[i]))
     return bad
 
 
-def _far_out(wide: Array, fmt: Format) -> Array:
-    """A whole step and more past the last value: refused in every mode."""
-    step = fmt.step or 0
-    below = fmt.min - step if fmt.signed or fmt.uniform else -fmt.max
-    far: Array = (wide > _nearest(fmt.max + step)) | (wide < _nearest(below))
-    return far
+def _comparable(ends: Sequence[float], dtype: np.dtype[Any]) -> Any:
+    """The four ends as numbers that compare exactly with this dtype's."""
+    if dtype.kind != "i" and dtype.kind != "u":
+        return np.array(ends, np.result_type(dtype, np.float64))
+    below, low, high, above = (min(max(end, -FAR), FAR) for end in ends)
+    return math.floor(below), math.ceil(low), math.floor(high), math.ceil(above)
 
 
-def _nearest(x: Fraction) -> float:
-    try:
-        return float(x)
-    except OverflowError:
-        return math.inf if x > 0 else -math.inf
+@lru_cache(maxsize=256)
+def _ends(fmt: Format, policy: Policy) -> tuple[float, float, float, float]:
+    """Finite numbers at the inner two are taken whatever is drawn, those at the outer two never."""
+    low, high = (_last_taken(fmt, policy, side, 0xFFFFFFFF) for side in (-1, 1))
+    below, above = (math.nextafter(_last_taken(fmt, policy, s, 0), s * math.inf) for s in (-1, 1))
+    return below, low, high, above
+
+
+def _last_taken(fmt: Format, policy: Policy, side: int, noise: int) -> float:
+    """The float64 farthest from the format's largest value, on one side, that does not overflow."""
+    taken, refused = _ordinal(_floor(fmt.max)), side * (_ordinal(math.inf))
+    while abs(refused - taken) > 1:
+        middle = (taken + refused) // 2
+        if _is_refused(_float_at(middle), fmt, policy, noise):
+            refused = middle
+        else:
+            taken = middle
+    return _float_at(taken)
+
+
+def _floor(x: Fraction) -> float:
+    """The greatest float64 that is at most x."""
+    near = float(x)
+    return near if near <= x else math.nextafter(near, -math.inf)
+
+
+def _ordinal(x: float) -> int:
+    """The place of a float64 among all, 0 at zero."""
+    return int(math.copysign(1, x)) * int(np.float64(abs(x)).view(np.int64))
+
+
+def _float_at(ordinal: int) -> float:
+    return math.copysign(float(np.int64(abs(ordinal)).view(np.float64)), ordinal)
 
 
 def _is_refused(x: Any, fmt: Format, policy: Policy, noise: int) -> bool:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import numfmt
-from numfmt import fixed_point
+from numfmt import fixed_point, reference
+from numfmt.cuts import LARGEST
+from numfmt.engine import run
 from numfmt.formats.fixed import Fixed
 from numfmt.rounding import MODES
 
@@ -272,6 +274,51 @@ def test_raise_counts_what_is_out_of_range():
         with pytest.raises(numfmt.RangeError) as caught:
             numfmt.encode(x, "uint4", overflow="raise", engine=engine)
         assert (caught.value.count, caught.value.index) == (4, (2,))
+
+
+def _refused(x, spec, mode, noise):
+    """Which numbers overflow, one by one in the reference."""
+    form = numfmt.parse(spec)
+    rule = reference.policy(form, mode, "raise")
+    return [run._is_refused(v, form, rule, int(n)) for v, n in zip(x, noise, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "mode", ["nearest_even", "nearest_zero", "toward_positive", "toward_zero", "stochastic"]
+)
+@pytest.mark.parametrize("spec", ["int8", "uint8", "int8[symmetric]", "fixed[bits=8,frac=-50]", "int64", "q31.32",
+                                  "e4m3fn", "e5m2", "e8m0fnu", "f64"])  # fmt: skip
+def test_raise_decides_as_the_reference_does_at_the_ends(spec, mode):
+    form = numfmt.parse(spec)
+    step = form.step or form.max
+    ends = [e + step * Fraction(k, 4) for e in (form.min, form.max) for k in range(-4, 5)]
+    wide = np.array([float(e) for e in ends if abs(e) <= LARGEST], np.longdouble)
+    near = np.concatenate(
+        [wide, np.nextafter(wide, 0), np.nextafter(wide, np.inf), [0, -0.0, 5e-324, np.inf, -np.inf]]
+    )
+    whole = [int(e) + d for e in ends if abs(e) < 2**62 for d in (-1, 0, 1)] + [2**63 - 1, -(2**63), 1]
+    with np.errstate(over="ignore", under="ignore"):
+        narrower = [near.astype(dtype) for dtype in (np.float64, np.float32)]
+    for x in (near, *narrower, np.array(whole)):
+        noise = np.arange(x.size, dtype=np.uint32) * np.uint32(0x9E3779B9)
+        bad = _refused(x, spec, mode, noise)
+        how = {"noise": noise} if mode == "stochastic" else {}
+        for engine in ("numpy", "kernel", "reference"):
+            if any(bad):
+                with pytest.raises(numfmt.RangeError) as caught:
+                    numfmt.encode(x, spec, rounding=mode, overflow="raise", engine=engine, **how)
+                assert (caught.value.count, caught.value.index) == (sum(bad), (bad.index(True),))
+            how_kept = {"noise": noise[~np.array(bad)]} if how else {}
+            numfmt.encode(x[~np.array(bad)], spec, rounding=mode, overflow="raise", engine=engine, **how_kept)
+
+
+@pytest.mark.parametrize("x", [np.full(3000, 127.0), np.linspace(127, 127.49, 3000), np.full(3000, -128)])
+def test_raise_asks_the_reference_about_few_numbers(x, monkeypatch):
+    asked = []
+    decide = run._is_refused
+    monkeypatch.setattr(run, "_is_refused", lambda *given, **how: asked.append(1) or decide(*given, **how))
+    numfmt.encode(x, "int8", overflow="raise")
+    assert len(asked) < 500
 
 
 def test_a_symmetric_format_never_gives_its_lowest_code():
