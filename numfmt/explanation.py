@@ -8,13 +8,18 @@ from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
+
 from . import reference
 from .cuts import LARGEST
 from .engine.draws import source as noise_source
 from .format import Format, Value, is_special
+from .formats.fixed import Fixed
 from .notation import hexadecimal, number_text, split_bits
+from .overflow import wraps
 from .reference import Policy, Step, policy
-from .registry import element
+from .registry import element, parse
+from .scaled import ScaledFormat, Stages
 
 _RULES = {
     "exact": "x is a value of the format",
@@ -23,7 +28,12 @@ _RULES = {
     "rejected": "the format holds no such value",
     "least value": "below the least value of a format without zero",
 }
+_OF_STEPS = {
+    "exact": "a whole number of steps",
+    "library": "past the integers of the profile's library",
+}
 _PAST = {"saturates": "saturates", "overflows": "overflows", "wraps": "wraps around"}
+_COUNTS = Fixed(512)  # any float32 over any scale is far below its last value
 _NAME = 16  # columns of a line's name, at least
 
 
@@ -96,6 +106,65 @@ class Explanation:
         return f"{number_text(value)}   code {hexadecimal(code, self.format.bits)}"
 
 
+@dataclass(frozen=True)
+class ScaledExplanation:
+    """How one number became a code of a format with one scale.
+
+    `exact` is x itself, `single` the float32 it is first rounded to; `how` says what gives `steps`, which
+    becomes the integer `rounded` (None where it has no end); with `zero` added that is `total`, and `code`
+    what the codes' range makes of it; `value` is what the code means and `error_steps` (x - value) / scale.
+    """
+
+    format: ScaledFormat
+    exact: Value
+    single: float
+    how: str
+    steps: float
+    rounded: int | None
+    zero: int
+    total: int | None
+    code: int
+    bits: str
+    value: float
+    error_steps: float
+    rounding: str
+    overflow: str
+    rule: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        return rows | {"format": str(self.format), "exact": number_text(self.exact)}
+
+    def __str__(self) -> str:
+        of = self.format.of
+        result = f"{_float_text(self.value)}   code {hexadecimal(self.code, of.bits)}   {self.bits}"
+        rows = [("x", number_text(self.exact)), (str(self.format), result)]
+        if self.exact != self.single:
+            rows.append(("x in float32", _float_text(self.single)))
+        rows.append((self.how, _float_text(self.steps)))
+        if self.rounded is not None:
+            rows.append(("rounded", str(self.rounded)))
+        if self.zero and self.total is not None:
+            rows.append(("plus zero point", f"{self.total}   (zero point {self.zero})"))
+        rows.append((f"in {of.range_text}", str(self.code)))
+        if not math.isnan(self.error_steps):
+            rows.append(("error", f"{self.error_steps:.6g} steps"))
+        modes = f"(rounding {self.rounding}, overflow {self.overflow})"
+        return aligned([*rows, ("decided by", f"{self._reason}   {modes}")])
+
+    @property
+    def _reason(self) -> str:
+        if self.rule not in _PAST:
+            return (_RULES | _OF_STEPS).get(self.rule, self.rule)
+        return f"past the last code: {'becomes 0' if self.overflow == 'saturate_zero' else _PAST[self.rule]}"
+
+
+def _float_text(x: float) -> str:
+    """A float32 in as few digits as tell it from the others."""
+    return str(np.float32(x))
+
+
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
     """Lines of a name and a text, the texts below one another."""
     width = max(_NAME, *(len(name) + 2 for name, _ in rows))
@@ -105,7 +174,7 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 def explain(
     x: Any, fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
     seed: int | None = None, noise: Any = None, random_bits: int | None = None,
-) -> Explanation:  # fmt: skip
+) -> Explanation | ScaledExplanation:  # fmt: skip
     """What casting one number to a format does, and why.
 
     Parameters
@@ -113,18 +182,19 @@ def explain(
     x : number, `Fraction`, `Decimal` or numeric string
         Exact: ``"0.1"`` is one tenth, ``0.1`` the float64 next to it.
     fmt : str, Format or dtype
+        Of scaled formats those with one scale, given in the spec.
     rounding, overflow, nan, seed, noise, random_bits
         As for `cast`.
 
     Returns
     -------
-    Explanation
+    Explanation, or ScaledExplanation for a scaled format
 
     Raises
     ------
     SpecError : an unknown name
     RangeError : NaN into a format without one; overflow under ``raise``
-    TypeError, ValueError : x is no single number
+    TypeError, ValueError : x is no single number; a format whose scales come from an array
 
     Examples
     --------
@@ -138,8 +208,22 @@ def explain(
     tie point       464
     error           0.5 ulp
     decided by      tie: nearest_even   (rounding nearest_even, overflow ieee)
+    >>> print(explain(-1.3, "int8[scale=0.5,zero=3]"))
+    x                       -1.3000000000000000 (-5854679515581645/4503599627370496)
+    int8[scale=0.5,zero=3]  -1.5   code 0x00   0|0000000
+    x in float32            -1.3
+    x / scale               -2.6
+    rounded                 -3
+    plus zero point         0   (zero point 3)
+    in -128 to 127          0
+    error                   0.4 steps
+    decided by              the nearer of two neighbours   (rounding nearest_even, overflow saturate)
     """
-    form = element(fmt)
+    form = parse(fmt)
+    if isinstance(form, ScaledFormat):
+        modes = {"rounding": rounding, "overflow": overflow, "nan": nan}
+        draw = {"seed": seed, "noise": noise, "random_bits": random_bits}
+        return _explain_scaled(reference.exact(x), form, modes, draw)
     rule = policy(form, rounding, overflow, nan, random_bits)
     value = reference.exact(x)
     draws = noise_source(rule, seed, noise, ())
@@ -160,6 +244,42 @@ def _explanation(x: Value, fmt: Format, rule: Policy, step: Step) -> Explanation
         error_ulp=_error(x, result, lower, upper, fmt),
         rounding=rule.rounding.name, overflow=rule.overflow, rule=step.rule,
     )  # fmt: skip
+
+
+def _explain_scaled(
+    x: Value, form: ScaledFormat, modes: dict[str, Any], draw: dict[str, Any]
+) -> ScaledExplanation:
+    f32 = element("f32")
+    single = float(f32.value(reference.encode(x, f32, policy(f32))))
+    stages = form.stages(single, **modes, **draw)
+    step = None if is_special(stages.steps) else _counted(stages, draw)
+    rounded = None if step is None else _COUNTS.outward(step.code)
+    total = None if rounded is None else rounded + stages.zero
+    unit = Fraction(form.ends().step)
+    return ScaledExplanation(
+        format=form, exact=x, single=single, how=stages.how, steps=stages.steps,
+        rounded=rounded, zero=stages.zero, total=total,
+        code=stages.code, bits=split_bits(stages.code, form.of), value=stages.value,
+        error_steps=math.nan if is_special(x) else _ratio((Fraction(x) - Fraction(stages.value)) / unit),
+        rounding=stages.rounding, overflow=stages.overflow,
+        rule="nan" if x != x else step.rule if step and total == stages.code else _rule_past(stages, form.of, total),
+    )  # fmt: skip
+
+
+def _rule_past(stages: Stages, of: Format, total: int | None) -> str:
+    """What happened to a sum that is no code."""
+    if wraps(stages.overflow):
+        return "wraps"
+    up = stages.steps > 0 if total is None else total > 0
+    kept = of.outward(of.edge(not up))
+    return "library" if stages.overflow == "saturate" and stages.code != kept else "saturates"
+
+
+def _counted(stages: Stages, draw: dict[str, Any]) -> Step:
+    """Steps as an integer, exactly."""
+    rule = policy(_COUNTS, stages.rounding, None, 0, draw["random_bits"])
+    draws = noise_source(rule, draw["seed"], draw["noise"], ())
+    return reference.decide(Fraction(stages.steps), _COUNTS, rule, int(draws.take(0, 1)[0]) if draws else 0)
 
 
 def _outward(code: int | None, fmt: Format) -> int | None:
@@ -192,4 +312,9 @@ def _error(x: Value, result: Value, lower: Value | None, upper: Value | None, fm
     inside = lower is not None and upper is not None
     gap = abs(Fraction(upper or 0) - Fraction(lower or 0)) if inside else fmt.step
     error = (Fraction(x) - Fraction(result)) / gap if gap else Fraction(0)
-    return float(error) if abs(error) < LARGEST else math.inf if error > 0 else -math.inf
+    return _ratio(error)
+
+
+def _ratio(x: Fraction) -> float:
+    """As a float, infinite past the last one."""
+    return float(x) if abs(x) < LARGEST else math.inf if x > 0 else -math.inf

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
+from .format import Format
 from .notation import hexadecimal, log10, power_text
-from .registry import element, list_formats
+from .registry import element, list_formats, parse
+from .scaled import ScaledFormat
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def finfo(fmt: Any) -> FormatLimits:
     Parameters
     ----------
     fmt : str, Format or dtype
+        Of scaled formats those with one scale, given in the spec.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def finfo(fmt: Any) -> FormatLimits:
     Raises
     ------
     SpecError : an unknown format
+    ValueError : a format whose scales come from an array
 
     Examples
     --------
@@ -79,8 +83,26 @@ def finfo(fmt: Any) -> FormatLimits:
     Fraction(448, 1)
     >>> round(finfo("f16").db, 1)
     240.8
+    >>> finfo("uint8[scale=0.5,zero=2]").min
+    Fraction(-1, 1)
     """
-    f = element(fmt)
+    f = parse(fmt)
+    return _scaled_limits(f) if isinstance(f, ScaledFormat) else _limits(f)
+
+
+def _scaled_limits(f: ScaledFormat) -> FormatLimits:
+    """Those of the elements, times a step; a scaled format has no precision of its own at 1."""
+    own, (step, zero, low, high) = _limits(f.of), f.ends()
+    least, greatest = Fraction(low), Fraction(high)
+    ratio = log10(max(-least, greatest)) - log10(Fraction(step))
+    return replace(
+        own, name=str(f), max=greatest, min=least, step=Fraction(step), zero_code=zero,
+        smallest_normal=Fraction(step), smallest_subnormal=Fraction(step), decades=ratio, db=20 * ratio,
+        eps=None, unit_roundoff=None, decimal_digits=None,
+    )  # fmt: skip
+
+
+def _limits(f: Format) -> FormatLimits:
     ratio = log10(f.largest) - log10(f.smallest)
     minus = f.zero(True)
     return FormatLimits(

@@ -90,3 +90,69 @@ def test_texts_are_aligned_under_long_names(spec):
     names = ["x", spec, "toward zero", "away from zero", "tie point", "error", "decided by"]
     assert [line[:width].rstrip() for line in str(step).splitlines()] == names
     assert all(line[width] != " " for line in str(step).splitlines())
+
+
+ONE = "uint8[scale=0.00214854861,profile={}]"  # PyTorch multiplies by 1 / s, ONNX Runtime divides
+
+
+def test_the_stages_of_a_number_in_a_scaled_format():
+    assert str(numfmt.explain("-1.3", "int8[scale=0.5,zero=3]")).splitlines() == [
+        "x                       -1.3",
+        "int8[scale=0.5,zero=3]  -1.5   code 0x00   0|0000000",
+        "x in float32            -1.3",
+        "x / scale               -2.6",
+        "rounded                 -3",
+        "plus zero point         0   (zero point 3)",
+        "in -128 to 127          0",
+        "error                   0.4 steps",
+        "decided by              the nearer of two neighbours   (rounding nearest_even, overflow saturate)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("profile", "how", "steps", "code"),
+    [
+        ("torch_fake_quantize", "x * (1 / scale)", 127.5, 128),
+        ("onnxruntime", "x / scale", 127.49999237060547, 127),
+    ],
+)
+def test_the_stages_are_those_of_the_profile(profile, how, steps, code):
+    found = numfmt.explain(0.273939937, ONE.format(profile))
+    assert (found.how, found.steps, found.code, found.rounded) == (how, steps, code, code)
+
+
+def test_a_zero_point_that_is_added_before_rounding_is_told():
+    found = numfmt.explain(0.273939937, "uint8[scale=0.00214854861,zero=3,profile=gemmlowp]")
+    assert (found.how, found.zero, found.rounded, found.total) == ("x / scale + zero point", 0, 131, 131)
+
+
+@pytest.mark.parametrize(
+    ("x", "spec", "options", "code", "text"),
+    [
+        (1e9, "int8[scale=0.1,zero=-5]", {}, 127, "past the last code: saturates"),
+        (1e9, "int8[scale=0.5]", {"overflow": "wrap"}, 0, "past the last code: wraps around"),
+        (1e9, "int8[scale=0.5]", {"overflow": "saturate_zero"}, 0, "past the last code: becomes 0"),
+        ("1e400", "int8[scale=0.1]", {}, 127, "past the last code: saturates"),
+        (-math.inf, "int8[scale=0.1]", {}, -128, "past the last code: saturates"),
+        (1e30, "int8[scale=0.1,profile=onnx]", {}, -128, "past the integers of the profile's library"),
+        (math.nan, "int8[scale=0.1]", {"nan": "max"}, 127, "x is NaN"),
+        (1.5, "int8[scale=0.5]", {}, 3, "a whole number of steps"),
+        (1.25, "int8[scale=0.5]", {}, 2, "tie: nearest_even"),
+        (1.25, "int8[scale=0.5]", {"rounding": "toward_positive"}, 3, "toward_positive"),
+        (1.25, "int8[scale=0.5]", {"rounding": "stochastic", "seed": 1}, 3, "stochastic"),
+    ],
+)
+def test_the_code_is_that_of_encode(x, spec, options, code, text):
+    found = numfmt.explain(x, spec, **options)
+    given = float(x) if isinstance(x, str) else x
+    assert found.code == int(numfmt.encode(given, spec, **options).codes) == code
+    assert found.value == float(numfmt.cast(given, spec, **options))
+    assert reason(x, spec, **options) == text
+    assert found.to_dict()["code"] == code
+
+
+@pytest.mark.parametrize("spec", ["int8[axis=0]", "int8[calibrate=kl]", "int4[size=8,axis=-1]"])
+@pytest.mark.parametrize("verb", [numfmt.finfo, lambda spec: numfmt.explain(1, spec)])
+def test_scales_that_come_from_an_array_explain_no_number(spec, verb):
+    with pytest.raises(ValueError, match="has scales for arrays; one number needs one scale, as in 'int"):
+        verb(spec)

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import numfmt
@@ -65,3 +66,18 @@ def test_limits_of_a_dict_are_floats_or_exact_texts():
     rows = numfmt.finfo("int64").to_dict()
     assert (rows["max"], rows["min"], rows["step"]) == ("2**63 - 1", -(2.0**63), 1.0)
     assert numfmt.finfo("q0.63").to_dict()["max"] == "1 - 2**-63"
+
+
+def test_limits_of_a_format_with_a_scale():
+    limits = numfmt.finfo("uint8[scale=0.1,zero=3]")
+    values = numfmt.cast([-1e9, 1e9], "uint8[scale=0.1,zero=3]")
+    assert [limits.min, limits.max] == values.tolist()
+    assert float(limits.step) == np.float32(0.1)
+    assert (limits.zero_code, limits.min_code, limits.max_code, limits.bits, limits.eps) == (
+        3,
+        0,
+        255,
+        8,
+        None,
+    )
+    assert limits.name == "uint8[scale=0.1,zero=3]"

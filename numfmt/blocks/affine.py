@@ -18,7 +18,7 @@ from ..formats.fixed import Fixed
 from ..overflow import overflow_policy, wraps
 from ..reference import Policy, policy
 from ..registry import Option, integer, scaling
-from ..scaled import ScaledFormat
+from ..scaled import Ends, ScaledFormat, Stages
 from .block import Block, Request, refused
 from .execution import Job, after, in_steps, job_of, run
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, index_of
@@ -263,6 +263,33 @@ class Affine(Block):
         zero = np.zeros(1) if zeros is None else zeros.astype(np.float64)
         first, last = self.codes
         return step, (first - zero) * step, (last - zero) * step
+
+    def stages(self, x: float, **keywords: Any) -> Stages:
+        job = self._job((), *self._given_scales(), 0, False)
+        array, profile = self.encode(np.float32(x), **keywords), self.profile
+        rule, past = _rule(
+            self.of, keywords.get("rounding") or profile.rounding, keywords.get("overflow"), None
+        )
+        how = "x / scale" if profile.op == "divide" else "x * (1 / scale)"
+        early = " + zero point" * (self.has_zeros and profile.zero != "after")
+        steps = float(in_steps(np.asarray(x, np.float32), job))
+        return Stages(
+            how + early, steps, rule.rounding.name, int(after((), job)), past,
+            int(array.codes), float(array.decode()),
+        )  # fmt: skip
+
+    def ends(self) -> Ends:
+        scales, zeros = self._given_scales()
+        values = np.empty(2, np.float32)
+        self.read(np.array(self.codes, self.code_dtype), values, scales, zeros)
+        return Ends(float(self.reach(scales, zeros)[0]), self.zero or 0, *values.tolist())
+
+    def _given_scales(self) -> tuple[Array, Array | None]:
+        if self.scale is None or self.granularity.options:
+            raise ValueError(
+                f"'{self}' has scales for arrays; one number needs one scale, as in 'int8[scale=0.1]'"
+            )
+        return self.scales_of(np.zeros((), np.float32), None, None, Request("explain"))
 
     def _job(self, shape: Shape, scales: Array, zeros: Array | None, nan: int, away: bool) -> Job:
         profile = self.profile.serving(bool(self.granularity.options))
