@@ -137,6 +137,28 @@ def test_every_divergence_is_that_of_the_plain_algorithm(search, counts, levels,
         assert one == pytest.approx(naive(counts, i, levels), abs=1e-12)
 
 
+def shapes():
+    rng = np.random.default_rng(3)
+    for size in (1, 2, 7, 100, 2048, 4096):
+        yield rng.integers(1, 9, size)
+        yield (1e6 / (1 + np.arange(size)) ** 2).astype(int) + 1
+        yield rng.integers(0, 2, size) * rng.integers(0, 10**9, size) + (np.arange(size) == 0)
+        yield np.full(size, 4)
+
+
+@pytest.mark.parametrize("search", ["kl", "kl_pytorch_quantization"])
+@pytest.mark.parametrize("levels", [1, 2, 16, 128, 256])
+def test_the_least_is_that_of_all_candidates(search, levels):
+    for counts in shapes():
+        histogram = Histogram(counts, width=0.5)
+        candidates, d = divergences(histogram, levels, search)
+        if search == "kl":
+            wanted = candidates[int(np.argmin(d))] + 0.5
+        else:
+            wanted = candidates[len(d) - 1 - int(np.argmin(d[::-1]))]
+        assert least_divergence(histogram, levels, search) == 0.5 * wanted
+
+
 def test_which_of_several_minima():
     even = Histogram([4] * 256)  # 256 bins into 128 levels lose nothing, nor do 128
     _, d = divergences(Histogram([4] * 256 + [0] * 3), 128)

@@ -54,6 +54,20 @@ def test_mse_is_as_good_as_trying_many_thresholds(bits, kind):
     assert lost(x, threshold(x, "mse", bits), bits) <= tried * 1.01
 
 
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("bits", [2, 3, 5, 8, 11, 13])
+def test_mse_is_the_least_of_all_bin_edges(bits, signed):
+    rng = np.random.default_rng(bits)
+    for counts in (
+        Samples(rng.standard_t(3, 5000)).magnitudes().counts, rng.integers(0, 50, 700), np.full(2100, 7), [3],
+        np.append(np.full(9, 10**9), np.zeros(2000, int)) + (np.arange(2009) == 2008), [0, 1], np.arange(500),
+    ):  # fmt: skip
+        histogram = Histogram(counts, width=0.25)
+        edges = np.arange(1, len(counts) + 1) * 0.25
+        wanted = edges[np.argmin(mean_squared_errors(histogram, edges, bits, signed).sum(axis=0))]
+        assert least_squares(histogram, bits, signed) == wanted
+
+
 def test_zeros_cost_nothing():
     rng = np.random.default_rng(1)
     assert mean_squared_errors(Histogram([8, 4], zeros=5), [1.0]) == pytest.approx(
