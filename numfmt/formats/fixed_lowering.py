@@ -14,6 +14,9 @@ from ..registry import Lowered, Reading, lowering
 from .fixed import Fixed
 from .floats_lowering import BIAS, FRACTION, bits_of, draws_fit
 
+# The sum holds one bit less than a fraction; of a 64-bit integer 42 bits reach it, one odd bit below them.
+_ADDER_BITS = {32: FRACTION[32] - 1, 64: 42}
+
 
 @lowering(Fixed)
 class FixedLowering:
@@ -26,8 +29,10 @@ class FixedLowering:
         assert isinstance(fmt, Fixed)
         if not _has_normal_step(fmt, width):
             return None
-        if width == 32 and _adder_serves(fmt, policy):
-            return _by_adder(fmt, policy, codes)
+        if _adder_serves(fmt, policy, width):
+            return _by_adder(fmt, policy, width, codes)
+        if width == 32 and _adder_serves(fmt, policy, 64):
+            return None  # the wide adder outruns the narrow integers
         return _on_grid(fmt, policy, width) if _grid_serves(fmt, policy, width, codes) else None
 
     @staticmethod
@@ -44,10 +49,10 @@ def _has_normal_step(fmt: Fixed, width: int) -> bool:
     return abs(fmt.frac) + fmt.bits < BIAS[width]
 
 
-def _adder_serves(fmt: Fixed, policy: Policy) -> bool:
+def _adder_serves(fmt: Fixed, policy: Policy, width: int) -> bool:
     """Whether all steps lie within half of the number that is added, and overflow saturates."""
     plain = policy.rounding.name == "nearest_even" and not policy.wraps
-    return plain and policy.overflow != "saturate_zero" and fmt.boundary_bits < FRACTION[32]
+    return plain and policy.overflow != "saturate_zero" and fmt.boundary_bits <= _ADDER_BITS[width]
 
 
 def _grid_serves(fmt: Fixed, policy: Policy, width: int, codes: bool) -> bool:
@@ -68,17 +73,17 @@ def _nan(fmt: Fixed, policy: Policy) -> int:
     return 0 if code is None or code < 0 else fmt.rank(code)
 
 
-def _by_adder(fmt: Fixed, policy: Policy, codes: bool) -> Lowered:
+def _by_adder(fmt: Fixed, policy: Policy, width: int, codes: bool) -> Lowered:
     low, high = fmt.span
     nan = _nan(fmt, policy)
     q = AdderParameters(
-        magnitude=(1 << 31) - 1, inf=bits_of(math.inf, 32),
-        scale=bits_of(1 / fmt.step, 32), step=bits_of(fmt.step, 32),
-        low=bits_of(-high if policy.overflow == "saturate_symmetric" and fmt.signed else low, 32),
-        high=bits_of(high, 32), magic=bits_of(3 << (FRACTION[32] - 1), 32),
-        nan=nan if codes else bits_of(nan * fmt.step, 32),
+        magnitude=(1 << (width - 1)) - 1, inf=bits_of(math.inf, width),
+        scale=bits_of(1 / fmt.step, width), step=bits_of(fmt.step, width),
+        low=bits_of(-high if policy.overflow == "saturate_symmetric" and fmt.signed else low, width),
+        high=bits_of(high, width), magic=bits_of(3 << (FRACTION[width] - 1), width),
+        nan=nan if codes else bits_of(nan * fmt.step, width),
     )  # fmt: skip
-    return Lowered("fixed_even", pack(q, 32), _guard(fmt, policy, 32))
+    return Lowered("fixed_even", pack(q, width), _guard(fmt, policy, width))
 
 
 def _on_grid(fmt: Fixed, policy: Policy, width: int) -> Lowered:

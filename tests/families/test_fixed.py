@@ -194,6 +194,49 @@ def test_nan_stays_in_the_range_of_saturate_symmetric(nan, engine):
             assert numfmt.cast(np.array([np.nan, 0], dtype), spec, **how).tolist() == [least, 0]
 
 
+# The formats where one loop takes over from another, and the ends of what each reaches
+ADDED = ["int8", "uint8", "int22", "int23", "uint21", "uint22", "int24", "q15.16", "int42", "int43", "uint41", "uint42",
+         "int8[symmetric]", "int1", "uint1", "fixed[bits=22,frac=104]", "fixed[bits=22,frac=-104]",
+         "fixed[bits=42,frac=-11]", "fixed[bits=48,frac=-11]", "fixed[bits=42,frac=980]",
+         "fixed[bits=42,frac=-900]", "fixed[bits=41,frac=1000,signed=no]"]  # fmt: skip
+
+
+def _hard_steps(form):
+    """Integers and ties at both ends, about 0 and about powers of two; numbers far out and tiny."""
+    low, high = form.span
+    powers = [s << k for k in range(form.bits + 2) for s in (1, -1)]
+    whole = {e + d for e in (low, high, 0, *powers) for d in range(-3, 4)}
+    halves = {Fraction(2 * k + 1, 2) for k in whole}
+    return [*whole, *halves, *(Fraction(s, 1 << k) for k in (2, 40) for s in (1, -1)), 1 << 90, -(1 << 90)]
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "saturate_symmetric"])
+@pytest.mark.parametrize("engine", ["kernel", "numpy"])
+@pytest.mark.parametrize("spec", ADDED)
+def test_the_adder_rounds_to_even(spec, engine, overflow):
+    """Ties, one ulp beside each, huge numbers, infinities, NaN and -0, against Python's `round`."""
+    form = numfmt.parse(spec)
+    low, high = form.span
+    low = max(low, -high) if overflow == "saturate_symmetric" else low
+    near = np.array([float(k * form.step) for k in _hard_steps(form)])
+    huge = [np.finfo(t).max for t in (np.float32, np.float64)]
+    x = np.concatenate([near, np.nextafter(near, np.inf), np.nextafter(near, -np.inf), huge, np.negative(huge),
+                        [5e-324, -5e-324, -0.0]])  # fmt: skip
+    int64 = [int(v) + d for v in x if abs(v) < 2.0**62 for d in (-1, 0, 1)]
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = x.astype(np.float32)
+    for given in (x, narrow[np.isfinite(narrow)], np.array([*int64, 2**63 - 1, -(2**63)])):
+        wanted = [min(max(round(Fraction(v) / form.step), low), high) for v in given.tolist()]
+        assert numfmt.encode(given, spec, engine=engine, overflow=overflow).tolist() == wanted
+        values = numfmt.cast(given, spec, engine=engine, overflow=overflow)
+        assert (values == [float(k * form.step) for k in wanted]).all()
+        assert not np.signbit(values[values == 0]).any()
+    ends = np.array([np.inf, -np.inf, np.nan, -np.nan, -0.0])
+    for given in (ends, ends.astype(np.float32)):
+        codes = numfmt.encode(given, spec, engine=engine, overflow=overflow, nan="min")
+        assert codes.tolist() == [high, low, low, low, 0]
+
+
 def _rounded(k, drop, mode, negative):
     """k * 2**-drop as an integer, from the table of modes, by integers alone."""
     size = abs(k)
