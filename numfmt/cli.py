@@ -71,9 +71,14 @@ def _reporting() -> Iterator[None]:
 
 
 def _failure(error: Exception, status: int) -> typer.Exit:
-    text = _KEYWORD.sub(r"--\1 ", str(error)) or "not enough memory"
+    text = _in_commands(str(error)) or "not enough memory"
     typer.secho(f"nfmt: {text}", err=True, fg=typer.colors.RED)
     return typer.Exit(status)
+
+
+def _in_commands(text: str) -> str:
+    """What the library says of its keywords and functions, in options and commands."""
+    return _KEYWORD.sub(r"--\1 ", text).replace("numfmt.list_formats()", "nfmt formats")
 
 
 def _abandon_stdout() -> None:
@@ -99,7 +104,7 @@ def _complete_rounding(incomplete: str) -> list[str]:
 
 
 FormatArgument = Annotated[
-    str, typer.Argument(metavar="FORMAT", help="Such as bf16 or e4m3fn.", autocompletion=_complete_format)
+    str, typer.Argument(metavar="FORMAT", help="Such as bf16, q3.4 or int8.", autocompletion=_complete_format)
 ]
 RoundingOption = Annotated[
     str | None,
@@ -108,7 +113,7 @@ RoundingOption = Annotated[
     ),
 ]
 OverflowOption = Annotated[
-    str | None, typer.Option(metavar="POLICY", help="Such as saturate; by default the format's own.")
+    str | None, typer.Option(metavar="POLICY", help="Such as saturate or wrap; by default the format's own.")
 ]
 NanOption = Annotated[
     str | None,
@@ -203,6 +208,8 @@ def calibrate(
 
 
 def _print_table(table: Table[Any], patterns: Sequence[str], as_json: bool, as_csv: bool) -> None:
+    if not len(table) and "*" in patterns:
+        raise UsageError("there is no tensor in what was given; name a file that holds some")
     if not len(table):
         raise UsageError(f"no tensor has a name like {' or '.join(patterns)}; leave --tensor out to see all")
     print((table.to_json() if as_json else table.to_csv() if as_csv else str(table)).rstrip("\n"))
@@ -279,7 +286,9 @@ def _format_line(fmt: Format, name: str) -> dict[str, Any]:
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def explain(
-    number: Annotated[str, typer.Argument(help="Taken as exact: 0.1, -1e-3, 1/3, 0x1.8p-3, inf, nan.")],
+    number: Annotated[
+        str, typer.Argument(metavar="NUMBER", help="Taken as exact: 0.1, -1e-3, 1/3, 0x1.8p-3, inf, nan.")
+    ],
     fmt: FormatArgument,
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
@@ -313,6 +322,8 @@ def cast(
 
     _check_seed(rounding, seed)
     form = element(to)
+    if form.exceeds_float64 and not codes:
+        raise UsageError(f"no float holds every value of '{form}'; --codes writes its codes")
     tensors = list(read(source))
     if len(tensors) != 1:
         raise UsageError(f"'{source}' holds {len(tensors)} tensors, cast takes one; save it as .npy first")

@@ -230,5 +230,5 @@ def _unknown(text: str, plain: str) -> SpecError:
     if plain in _AMBIGUOUS:
         choices = ", ".join(map(repr, _AMBIGUOUS[plain].split()))
         return SpecError(f"{plain!r} does not say which format is meant. Choose one of: {choices}", text)
-    near = suggestion(plain, [*NAMES, *ALIASES])
+    near = suggestion(plain, dict.fromkeys([*examples(), *ALIASES]))
     return SpecError(f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text)

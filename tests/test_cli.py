@@ -74,6 +74,11 @@ def test_compare_takes_modes(source):
     assert row["rms_error"] == comparison.compare(np.load(source), "e4m3fn", **keywords)[0].rms_error
 
 
+def test_a_file_without_tensors_is_named_as_that(tmp_path):
+    np.savez(tmp_path / "none.npz")
+    assert "there is no tensor in what was given" in run("compare", tmp_path / "none.npz", status=2).stderr
+
+
 def test_names_tell_files_apart(source, tmp_path):
     np.savez(tmp_path / "y.npz", a=np.ones(2))
     rows = json.loads(run("compare", source, tmp_path / "y.npz", "--formats", "f16", "--json").stdout)
@@ -128,6 +133,10 @@ MISUSE = [
     (("info", "e1m3"), "at least 2 exponent bits"),
     (("info",), "Missing argument"),
     (("nonsense",), "No such command"),
+    (("info", "q3"), "Did you mean 'q3.4'? nfmt formats lists all of them."),
+    (("info", "ap_fixed<16,4"), "Did you mean 'ap_fixed<16,4>'"),
+    (("info", "int8[nan=3]"), "'int8[nan=3]': unknown option 'nan'"),
+    (("cast", "x.npy", "y.npy", "--to", "int64"), "no float holds every value of 'int64'; --codes writes"),
     (("explain", "abc", "bf16"), "'abc' is not a number"),
     (("explain", "0.1", "bf16", "--nan", "x"), "'x' is not a number"),
     (("values", "f32"), "values lists formats of up to 16 bits"),
@@ -149,6 +158,7 @@ def test_failures_are_status_1(tmp_path):
         (("compare", tmp_path / "none.npy"), "No such file"),
         (("compare", tmp_path / "bad.npz"), "damaged"),
         (("compare", tmp_path), "expected one of .npy"),
+        (("explain", "1", "int8[axis=0]"), "one number needs one scale, as in 'int8[scale=0.1]'"),
         (("calibrate", tmp_path / "empty.npy"), "tensor 'empty': no threshold"),
         (("explain", "nan", "e2m1fn"), "no NaN"),
         (("explain", "nan", "int8"), "int8 has no NaN; --nan says what NaN becomes"),
