@@ -87,8 +87,7 @@ class Explanation:
         """`rule` in words."""
         if self.rule not in _PAST:
             return _RULES.get(self.rule, self.rule)
-        happens = "becomes 0" if self.overflow == "saturate_zero" else _PAST[self.rule]
-        return f"{self._where}: {happens}"
+        return f"{self._where}: {_outcome(self.rule, self.overflow)}"
 
     @property
     def _where(self) -> str:
@@ -157,7 +156,12 @@ class ScaledExplanation:
     def _reason(self) -> str:
         if self.rule not in _PAST:
             return (_RULES | _OF_STEPS).get(self.rule, self.rule)
-        return f"past the last code: {'becomes 0' if self.overflow == 'saturate_zero' else _PAST[self.rule]}"
+        return f"past the last code: {_outcome(self.rule, self.overflow)}"
+
+
+def _outcome(rule: str, overflow: str) -> str:
+    """What becomes of a number past the end."""
+    return "becomes 0" if overflow == "saturate_zero" else _PAST[rule]
 
 
 def _float_text(x: float) -> str:
@@ -226,9 +230,7 @@ def explain(
         return _explain_scaled(reference.exact(x), form, modes, draw)
     rule = policy(form, rounding, overflow, nan, random_bits)
     value = reference.exact(x)
-    draws = noise_source(rule, seed, noise, ())
-    word = int(draws.take(0, 1)[0]) if draws else 0
-    step = reference.decide(value, form, rule, word)
+    step = reference.decide(value, form, rule, _word(rule, seed, noise))
     return _explanation(value, form, rule, step)
 
 
@@ -278,8 +280,13 @@ def _rule_past(stages: Stages, of: Format, total: int | None) -> str:
 def _counted(stages: Stages, draw: dict[str, Any]) -> Step:
     """Steps as an integer, exactly."""
     rule = policy(_COUNTS, stages.rounding, None, 0, draw["random_bits"])
-    draws = noise_source(rule, draw["seed"], draw["noise"], ())
-    return reference.decide(Fraction(stages.steps), _COUNTS, rule, int(draws.take(0, 1)[0]) if draws else 0)
+    return reference.decide(Fraction(stages.steps), _COUNTS, rule, _word(rule, draw["seed"], draw["noise"]))
+
+
+def _word(rule: Policy, seed: int | None, noise: Any) -> int:
+    """The noise word of one number."""
+    draws = noise_source(rule, seed, noise, ())
+    return int(draws.take(0, 1)[0]) if draws else 0
 
 
 def _outward(code: int | None, fmt: Format) -> int | None:
