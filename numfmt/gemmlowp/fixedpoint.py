@@ -213,9 +213,9 @@ def from_double(x: Any, integer_bits: int, bits: int = 32) -> Any:
     steps = np.ldexp(np.asarray(x, np.float64), bits - 1 - _integer_bits(integer_bits, of, 1))
     if np.isnan(steps).any():
         raise ValueError("from_double: a NaN has no raw. Take NaNs out first")
-    size = np.trunc(np.abs(steps))
-    away = np.copysign(size + (np.abs(steps) - size >= 0.5), steps)
-    return np.clip(away, -of.one - 1, of.one).astype(f"i{bits // 8}")[()]
+    kept = np.clip(steps, -of.one - 1, of.one)
+    size = np.trunc(np.abs(kept))
+    return np.copysign(size + (np.abs(kept) - size >= 0.5), kept).astype(f"i{bits // 8}")[()]
 
 
 def to_double(a: Any, integer_bits: int = 0) -> Any:

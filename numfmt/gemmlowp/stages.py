@@ -493,17 +493,15 @@ class Tanh(Stage):
     def steps(self, x: Array) -> Steps:
         inverse, left = (1.0, 0) if self.amplitude == 1 else frexp(1 / self.amplitude)
         amplitude, exponent = frexp(self.amplitude)
-        centred = wrapped(x.astype(np.int64) - self.zero).astype(np.int64)
+        distance = x.astype(np.int64) - self.zero
+        centred = wrapped(distance).astype(np.int64)
         real = np.clip(high_mul(centred, _fraction(inverse)) << 28 + left, *INT32)
         yield "argument, 3 integer bits", wrapped(real)
         curve = tanh32(real, 3)
         yield "tanh, no integer bits", wrapped(curve)
-        near = (high_mul(curve, _fraction(amplitude)) >> 31 - exponent) + self.zero
-        far = np.sign(centred) * self.amplitude + self.zero
-        yield (
-            "scaled",
-            wrapped(np.where(abs(x.astype(np.int64) - self.zero) >= 8 * self.amplitude, far, near)),
-        )
+        near = high_mul(curve, _fraction(amplitude)) >> 31 - exponent
+        far = abs(distance) >= 8 * self.amplitude
+        yield "scaled", wrapped(np.where(far, np.sign(distance) * self.amplitude, near) + self.zero)
 
 
 def _fraction(real: float) -> Any:

@@ -45,7 +45,7 @@ def high_product(v: Any, multiplier: Any, drop: Any) -> Any:
 def rounding_shift(v: Any, right: Any, away: Any) -> Any:
     """v / 2**right to the nearest integer."""
     mask = sub(shl(ONE, right), ONE)
-    threshold = sub(shr(mask, ONE), and_(shr(v, TOP), away))
+    threshold = add(shr(mask, ONE), and_(shr(v, TOP), away))
     return add(shr(v, right), np.int32(and_(v, mask) > threshold))
 
 
