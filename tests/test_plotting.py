@@ -187,6 +187,18 @@ def test_thresholds_refuse(x, options, text):
         plotting.thresholds(x, **options)
 
 
+def test_each_threshold_has_its_letter_and_colour():
+    """As many methods as there are by default: in the histogram, in the list and on the curve."""
+    figure = plotting.thresholds(HEAVY, bits=4)
+    histogram, _, strip, _, errors, _ = figure.axes
+    names = [label.get_text() for label in strip.get_yticklabels()]
+    assert [name.split("  ")[1] for name in names] == list("abcdefg")
+    for ax in (histogram, errors):
+        letters = " ".join(text.get_text() for text in ax.texts)
+        assert sorted(letters.split()) == list("abcdefg")
+    assert len({line.get_color() for line in histogram.lines}) == 7
+
+
 def test_looks_differ_without_colour():
     looks = [look(i) for i in range(12)]
     assert len({(str(a.linestyle), a.marker) for a in looks}) == 12

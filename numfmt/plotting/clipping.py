@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,7 @@ _PARTS = 8  # bars of the histogram a binade
 _POINTS = 300  # of the curves
 _BINS = 1 << 14  # that the curves are computed from
 _LEFT = 3  # binades shown below the least threshold
+_LETTER = 0.012  # half the width of a letter with its space, as a share of the axis
 _CURVES: tuple[dict[str, Any], ...] = (
     {"color": "black", "lw": 1.8},
     {"color": DATA, "lw": 1.1, "linestyle": "--"},
@@ -46,6 +48,27 @@ class Scene(NamedTuple):
         """The horizontal axis, in log2 of the magnitude."""
         least = min(row.threshold for row in self.rows)
         return np.floor(np.log2(least)) - _LEFT, np.log2(self.data.largest) + 0.35
+
+    @property
+    def letters(self) -> str:
+        """One for each method, by which it is found in every panel."""
+        return ascii_lowercase[: len(self.rows)]
+
+    @property
+    def labels(self) -> list[tuple[str, list[ThresholdRow]]]:
+        """Letters, and the rows that they stand for, from the least threshold on."""
+        first, last = self.shown
+        groups: list[tuple[str, list[ThresholdRow]]] = []
+        for letter, row in sorted(
+            zip(self.letters, self.rows, strict=True), key=lambda pair: pair[1].threshold
+        ):
+            letters, near = groups[-1] if groups else ("", [])
+            room = _LETTER * (len(near) + 1) * (last - first)
+            if near and np.log2(row.threshold) - _middle(near) < room:
+                groups[-1] = f"{letters} {letter}", [*near, row]
+            else:
+                groups.append((letter, [row]))
+        return groups
 
     @property
     def tried(self) -> tuple[float, float]:
@@ -73,7 +96,8 @@ def thresholds(
     matplotlib.figure.Figure
         Over one axis of magnitudes: a histogram in eighths of a binade, the threshold of each
         method, and the root mean square error of rounding, of clipping and of both against the
-        threshold. To the right of the dip is what saturating buys.
+        threshold. To the right of the dip is what saturating buys. A letter stands for each
+        method.
 
     Examples
     --------
@@ -134,8 +158,18 @@ def _histogram(scene: Scene, ax: Axes) -> None:
     ax.set_ylim(0.5, counts.max(initial=1) * 2)
     for i, row in enumerate(scene.rows):
         ax.axvline(np.log2(row.threshold), color=look(i).color, linestyle=look(i).linestyle, lw=1.2)
+    for letters, rows in scene.labels:
+        ax.text(
+            _middle(rows), 1.0, letters, transform=ax.get_xaxis_transform(), ha="center", va="bottom",
+            fontsize=SMALL, weight="bold",
+        )  # fmt: skip
     ax.set_ylabel("elements,\nlog scale", fontsize=SMALL)
-    caption(ax, f"histogram of the magnitudes, {_PARTS} bars a binade; lines: the thresholds below")
+    caption(ax, f"histogram of the magnitudes, {_PARTS} bars a binade; lines: the thresholds below", 16)
+
+
+def _middle(rows: Sequence[ThresholdRow]) -> Any:
+    """Of thresholds, in log2."""
+    return np.mean([np.log2(row.threshold) for row in rows])
 
 
 def _facts(scene: Scene, ax: Axes) -> None:
@@ -160,7 +194,10 @@ def _strip(scene: Scene, ax: Axes) -> None:
         ax.plot([t, end], [i, i], color=color, lw=1.2, linestyle=":")
         ax.plot(t, i, marker=marker, color=color, markerfacecolor="white", ms=6, mew=1.4)
     ax.set_ylim(len(scene.rows) - 0.4, -1.0)
-    ax.set_yticks(range(len(scene.rows)), [plain(row.method) for row in scene.rows])
+    ax.set_yticks(
+        range(len(scene.rows)),
+        [f"{plain(row.method)}  {letter}" for letter, row in zip(scene.letters, scene.rows, strict=True)],
+    )
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x", color="0.9", lw=0.6)
     caption(ax, "thresholds; dotted: clipped")
@@ -188,6 +225,12 @@ def _errors(scene: Scene, ax: Axes) -> None:
     for i, row in enumerate(scene.rows):
         place = np.log2(row.threshold), np.log2(row.rms_error or np.nan)
         ax.plot(*place, marker=look(i).marker, color=look(i).color, markerfacecolor="white", ms=7, mew=1.6)
+    for letters, rows in scene.labels:
+        height = max(np.log2(row.rms_error or np.nan) for row in rows)
+        ax.annotate(
+            letters, (_middle(rows), height), (0, 6), textcoords="offset points", ha="center", va="bottom",
+            fontsize=SMALL, weight="bold",
+        )  # fmt: skip
     both = curves["both"]
     bottom, top = np.nanmin(both) - 2.5, np.nanmax(both) + 0.5
     ax.set_ylim(bottom, top)

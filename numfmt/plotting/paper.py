@@ -17,7 +17,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 SMALL = 8  # points
 DATA = "#444444"
 SHADE = "#E4E4E4"
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9")  # Okabe and Ito
+_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#000000")  # Okabe and Ito
 _LINES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = "osD^vPX<>*hp8"
 _SPACINGS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 4096)
@@ -32,7 +32,7 @@ class Look(NamedTuple):
 
 
 def look(index: int) -> Look:
-    """The look of the format at that place in the list; the first 60 differ.
+    """The look of the format at that place in the list; the first 455 differ.
 
     >>> look(0)
     Look(color='#0072B2', linestyle='-', marker='o')
@@ -75,8 +75,9 @@ def tidy(ax: Axes) -> None:
         ax.spines[side].set_visible(False)
 
 
-def caption(ax: Axes, text: str) -> None:
-    ax.set_title(text, loc="left", fontsize=SMALL)
+def caption(ax: Axes, text: str, above: float = 6.0) -> None:
+    """A line so many points above the axes."""
+    ax.set_title(text, loc="left", fontsize=SMALL, pad=above)
 
 
 def check_path(path: str | os.PathLike[str] | None) -> Path | None:
