@@ -1,6 +1,7 @@
 """How a clipping threshold is chosen from data: not at all (absmax), or by what saturating buys.
 
 `threshold` takes an array, `observer` batches, `compare_thresholds` shows what each method costs.
+`METHODS` names what `threshold` knows, `STREAMED` what can be observed in batches: all but two of them.
 The searches on a histogram stand beside them under names of their own.
 
 >>> import numfmt
@@ -15,7 +16,7 @@ from .analytic import gauss_ratio, laplace_ratio, sigma_from_range
 from .divergence import divergences, least_divergence
 from .histograms import Histogram
 from .methods import METHODS, percentile_of_bins, scale, threshold
-from .observers import ACIQ, KL, L2, MSE, MinMax, MovingAverage, Observer, Percentile, observer
+from .observers import ACIQ, KL, L2, MSE, STREAMED, MinMax, MovingAverage, Observer, Percentile, observer
 from .squared_error import (
     least_squares,
     least_squares_of_middles,
@@ -31,6 +32,7 @@ __all__ = [
     "L2",
     "METHODS",
     "MSE",
+    "STREAMED",
     "Histogram",
     "MinMax",
     "MovingAverage",

@@ -17,6 +17,7 @@ from numfmt.calibration import (
     L2,
     METHODS,
     MSE,
+    STREAMED,
     MinMax,
     MovingAverage,
     Percentile,
@@ -25,7 +26,6 @@ from numfmt.calibration import (
 )
 from numfmt.calibration.methods import WHOLE
 
-STREAMED = [method for method in METHODS if method not in WHOLE]
 NUMBERS = st.floats(width=64, allow_subnormal=True) | st.integers(-100, 100).map(float) | st.just(-0.0)
 BATCHES = st.lists(st.lists(NUMBERS, max_size=6), max_size=6)
 
@@ -66,6 +66,11 @@ def test_any_split_and_order_gives_the_same_counts(batches, random):
     assert state(by_one) == state(whole)
     assert state(merged) == state(whole)
     assert int(whole.seen.bins.sum()) + whole.seen.zeros == whole.count
+
+
+def test_every_method_is_streamed_or_wants_the_whole_array():
+    assert tuple(m for m in METHODS if m not in WHOLE) == STREAMED
+    assert set(WHOLE) < set(METHODS)
 
 
 @pytest.mark.parametrize("method", STREAMED)
