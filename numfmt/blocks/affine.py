@@ -40,23 +40,32 @@ UNWRAPPED = Fixed(48)  # as far as saturation needs them: twice the widest code 
 class Affine(Block):
     """Integer codes that share a scale and a zero point.
 
+    A spec names an integer format of at most 32 bits and, in brackets, how it is scaled, as in
+    ``int4[symmetric, size=128, axis=-1, calibrate=mse, profile=torchao]``:
+
+    - ``scale=0.05``: real numbers a step, above 0; rounded to float32. One scale for all.
+    - ``zero=3``: the code of 0.0, an integer among the codes; 0 if not given. It needs ``scale=``.
+    - ``axis=0``: the axis of which each index has its own scale, counted from 0, or from -1 at the end.
+    - ``size=128``: elements of a group with its own scale; groups run along ``axis=``, the last may be
+      shorter.
+    - ``calibrate=``: how each scale comes from the range of its data, where none is given.
+      ``absmax``, the default of signed codes: as far on both sides, zero point 0. ``minmax``, the
+      default of unsigned codes: from the least to the greatest number. ``percentile`` (99.99),
+      ``kl``, ``mse``, ``l2``, ``aciq_gauss``, ``aciq_laplace``: what `numfmt.calibration.threshold`
+      keeps, for codes of 2 to 16 bits; on both sides for signed codes, from end to end for unsigned
+      ones. 0 is in every range and exactly a code; a slice of zeros has scale 1.
+    - ``profile=``: whose steps, one of `PROFILES`. The ``default`` is float32 ``t = x / scale``,
+      ``code = saturate(nearest_even(t) + zero)``, ``value = scale * (code - zero)``.
+    - ``symmetric``: without the lowest code, as -127 ... 127.
+
+    Scales and zero points of many slices come with the call, as ``scale=`` and ``zero=`` of `cast`
+    and `encode`.
+
     Parameters
     ----------
     of : Fixed, without fraction bits, of at most 32 bits
-        `int8[symmetric]` is the restricted range -127 ... 127.
     granularity : PerTensor, PerAxis or Groups
-    scale : float, optional
-        The value of one step, rounded to float32; without it scales come from the data, or with
-        the call.
-    zero : int, optional
-        The code of 0, one of the codes; 0 if not given.
-    calibrate : str, optional
-        What makes a range of the data: ``absmax`` (default of signed codes; symmetric, zero point
-        0), ``minmax`` (default of unsigned codes; from least to greatest, 0 among them and exactly
-        a code), or a method of `numfmt.calibration.threshold`. A slice of zeros has scale 1.
-    profile : Profile
-        Whose steps: see `PROFILES`. The default is float32 ``t = x / scale``,
-        ``code = saturate(nearest_even(t) + zero)``, ``value = scale * (code - zero)``.
+    scale, zero, calibrate, profile : as in a spec; `profile` is a `Profile`
 
     >>> numfmt.parse("int8[scale=0.05, zero=3]").cast(np.float32([0.12, -1.0]))
     array([ 0.1, -1. ], dtype=float32)
@@ -403,7 +412,7 @@ def build(
     of: Format, spec: str, scale: str | None, zero: str | None, axis: str | None, size: str | None,
     calibrate: str | None, profile: str | None,
 ) -> Affine:  # fmt: skip
-    """`int8[scale=0.05, zero=3]`, `int4[size=128, axis=-1, calibrate=minmax]`, `uint8[profile=tflite]`."""
+    """The format of a spec; `Affine` says what its options mean."""
     try:
         return Affine(
             of, _granularity(axis, size), None if scale is None else _number(scale),
