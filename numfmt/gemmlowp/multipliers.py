@@ -1,8 +1,8 @@
 """Real multipliers as integers: q * 2**(shift - 31), and the three ways to multiply by one.
 
-"double" rounds twice, as TFLite does by default and gemmlowp on every CPU; "single" rounds once
-(TFLITE_SINGLE_ROUNDING, ruy, CMSIS-NN with its switch); "neon" rounds twice, the second time with
-ties upwards, as TFLite's vectorised code for Arm does (from its source; not run on Arm).
+"double" rounds twice, as gemmlowp does and TFLite's source by default; "single" rounds once
+(TFLITE_SINGLE_ROUNDING, ruy's reference, CMSIS-NN with its switch); "neon" rounds twice, the second time
+with ties upwards, as TFLite's code for Arm does, from its source, and ruy in LiteRT on x86, as run.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ SaturatingCast(to)             SaturatingCastToUint8, ...Int8, ...Int16
 TruncatingCast                 TruncatingCastToUint8
 Tanh                           Tanh
 Requantize                     none: MultiplyByQuantizedMultiplier of TFLite
-RequantizeFloat                none: FBGEMM and ONNX Runtime
+RequantizeFloat                none: ONNX Runtime, XNNPACK, FBGEMM, LiteRT
 ============================== ==========================================================
 
 With its vectors "Row" gemmlowp means one entry for each column (axis=-1 here), with "Col" one for
@@ -26,7 +26,7 @@ each row (axis=0 of a matrix).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import frexp
@@ -308,25 +308,61 @@ class Requantize(Stage):
         yield "zero point", wrapped(result.astype(np.int64) + self.zero)
 
 
+class Library(NamedTuple):
+    """How a library multiplies accumulators by a float."""
+
+    real: Any  # the float that both are
+    nearest: Callable[[Array], Array]
+    clamps: bool  # in float, before the conversion; else what int32 does not hold becomes INT_MIN, as on x86
+    wraps: bool  # where the zero point is added
+    dtypes: tuple[str, ...]
+
+
+def _away(t: Array) -> Array:
+    """To the nearest integer, ties away from zero."""
+    size = np.trunc(np.abs(t))
+    return np.copysign(size + (np.abs(t) - size >= 0.5), t)
+
+
+LIBRARIES = {
+    "onnxruntime": Library(np.float32, np.rint, True, False, ("uint8", "int8")),
+    "xnnpack": Library(np.float32, np.rint, True, False, ("uint8", "int8")),
+    "fbgemm": Library(np.float32, np.rint, False, False, ("uint8",)),
+    "litert": Library(np.float64, _away, False, True, ("uint8", "int8", "int16")),
+}
+
+
 @dataclass(frozen=True)
 class RequantizeFloat(Stage):
-    """float32(x) * float32(scale), rounded to even, plus the zero point: codes at once.
+    """x * scale in floating point, rounded, plus the zero point: codes at once.
 
-    The two libraries differ for products that an int32 does not hold. ONNX Runtime
-    (MlasRequantizeOutput) clamps before it converts; FBGEMM (requantizeOutputProcessingAvx2, the
-    quantized operators of PyTorch on x86) converts first, which turns them into INT_MIN and gives the least
-    code even for a huge x. FBGEMM can also add a float bias, which is not here.
+    ============= ======= ==================== =============================================
+    library       float   ties                 where
+    ============= ======= ==================== =============================================
+    "onnxruntime" float32 to even              MlasRequantizeOutput: QLinearMatMul
+    "xnnpack"     float32 to even              its "fp32" requantization: LiteRT by default
+    "fbgemm"      float32 to even              requantizeOutputProcessingAvx2: torch.quantized
+    "litert"      float64 away from zero       LiteRT's reference kernels, and those of int16
+    ============= ======= ==================== =============================================
+
+    They differ for products that an int32 does not hold too: the first two clamp before they convert;
+    on x86 FBGEMM and LiteRT turn them into INT_MIN, so a huge x gives the least code. In LiteRT the
+    sum with the zero point then wraps. All as run: ONNX Runtime 1.31, LiteRT 2.3, torch 2.13 on
+    x86. FBGEMM can also add a float bias, which is not here.
 
     Parameters
     ----------
-    scale : float or sequence of float: input scale * weight scale / output scale, rounded to float32
+    scale : float or sequence of float: input scale * weight scale / output scale
+        Rounded to float32 where the library has that.
     zero : int, one of the codes
-    to : "uint8" or "int8", for ONNX Runtime also "int16"
-    library : "onnxruntime" or "fbgemm"
+    to : "uint8"; "int8" but for FBGEMM; "int16" for LiteRT
+    library : str
     axis : int, of the channels
 
     >>> RequantizeFloat(0.5, zero=100).result(np.int32([5, 6, 7, 2000]))
     array([102, 103, 104, 255], dtype=uint8)
+    >>> RequantizeFloat(0.5, zero=100, library="litert").result(np.int32([5, 6, 7, 2000]))
+    array([103, 103, 104, 255], dtype=uint8)
     """
 
     gives_codes: ClassVar = True
@@ -336,20 +372,15 @@ class RequantizeFloat(Stage):
     library: str = "onnxruntime"
     axis: int = -1
 
-    libraries: ClassVar[dict[str, tuple[str, ...]]] = {
-        "onnxruntime": ("uint8", "int8", "int16"),
-        "fbgemm": ("uint8", "int8"),
-    }
-
     def __post_init__(self) -> None:
-        known = self.libraries[choose("library", self.library, self.libraries)]
-        choose(f"dtype for library={self.library!r}", self.to, known)
-        scale = np.asarray(self.scale, np.float32)
+        known = LIBRARIES[choose("library", self.library, LIBRARIES)]
+        choose(f"dtype for library={self.library!r}", self.to, known.dtypes)
+        scale = np.asarray(self.scale, known.real)
         if scale.ndim > 1 or not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
                 f"RequantizeFloat: scale is above 0, one or one for each channel; got {self.scale}"
             )
-        object.__setattr__(self, "scale", scale.tolist() if not scale.ndim else tuple(scale.tolist()))
+        object.__setattr__(self, "scale", tuple(scale.tolist()) if scale.ndim else scale.item())
         super().__post_init__()
 
     def _limits(self) -> Mapping[str, Range]:
@@ -360,19 +391,21 @@ class RequantizeFloat(Stage):
 
     @cached_property
     def _arrays(self) -> dict[str, Array]:
-        return {"scale": np.array(self.scale, np.float32)}
+        return {"scale": np.array(self.scale, LIBRARIES[self.library].real)}
 
     def steps(self, x: Array) -> Steps:
-        low, high = CODES[self.to]
-        real = x.astype(np.float32) * self._along("scale", x)
+        of, (low, high) = LIBRARIES[self.library], CODES[self.to]
+        real = x.astype(of.real) * self._along("scale", x)
         yield "float product", real
-        if self.library == "fbgemm":  # cvtps2dq gives INT_MIN for what an int32 does not hold
-            held = np.where(abs(real) < 2.0**31, real, np.float32(-(2.0**31)))
+        if of.clamps:
+            nearest = of.nearest(np.clip(real, of.real(low - self.zero), of.real(high - self.zero)))
         else:
-            held = np.clip(real, np.float32(low - self.zero), np.float32(high - self.zero))
-        nearest = np.rint(held).astype(np.int64)
-        yield "nearest integer", wrapped(nearest)
-        yield "zero point and cast", np.clip(nearest + self.zero, low, high).astype(self.to)
+            nearest = of.nearest(real)
+            nearest = np.where((nearest >= INT32[0]) & (nearest < -INT32[0]), nearest, of.real(INT32[0]))
+        integer = nearest.astype(np.int64)
+        yield "nearest integer", wrapped(integer)
+        total = wrapped(integer + self.zero) if of.wraps else integer + self.zero
+        yield "zero point and cast", np.clip(total, low, high).astype(self.to)
 
 
 @dataclass(frozen=True)

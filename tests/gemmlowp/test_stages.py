@@ -1,7 +1,6 @@
 """Each output stage: results of the C++ code, and Python integers for the product of every pair of uint8."""
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -74,11 +73,15 @@ def by_exponent(s, x):
 
 def by_float(s, x):
     low, high = LIMITS[s.to]
+    if s.library == "litert":
+        n, d = (float(x) * s.scale).as_integer_ratio()
+        nearest = exact.half_away(n, d)
+        return exact.clip(exact.wrap((nearest if MIN <= nearest <= MAX else MIN) + s.zero), low, high)
     product = np.float32(x) * np.float32(s.scale)
     if s.library == "fbgemm":
-        nearest = int(np.rint(product)) if abs(product) < 2.0**31 else MIN
+        nearest = round(float(product)) if abs(product) < 2.0**31 else MIN
         return exact.clip(nearest + s.zero, low, high)
-    return int(np.rint(min(max(product, np.float32(low - s.zero)), np.float32(high - s.zero)))) + s.zero
+    return round(float(min(max(product, np.float32(low - s.zero)), np.float32(high - s.zero)))) + s.zero
 
 
 EXPECTED = {
@@ -106,10 +109,15 @@ STAGES = [
     *(
         RequantizeFloat(scale, zero, to, library)
         for scale, library, (to, zero) in itertools.product(
-            (0.5, 0.1, 2.0**-9, 3.0), ("onnxruntime", "fbgemm"), (("uint8", 0), ("uint8", 200), ("int8", -7))
+            (0.5, 0.1, 2.0**-9, 1.0, 3.0),
+            ("onnxruntime", "xnnpack", "fbgemm", "litert"),
+            (("uint8", 0), ("uint8", 200), ("int8", -7)),
         )
+        if (to, library) != ("int8", "fbgemm")
     ),
-    RequantizeFloat(0.25, -3, "int16"),
+    RequantizeFloat(0.25, -3, "int16", "litert"),
+    RequantizeFloat(2.0**30, -5, "int8", "litert"),
+    RequantizeFloat(0.49999999999999994, 0, "int16", "litert"),
     QuantizeDownByFixedPoint(MIN, 3),
     ScaleByFixedPointAndExponent(MIN, 1),
     BiasAddition(-12345),
@@ -174,10 +182,16 @@ def test_a_channel_is_a_tensor_of_its_own(kind, axis):
 
 
 def test_codes_of_libraries_differ_past_int32():
-    huge = np.int32([MAX, MIN])
-    assert gemmlowp.run(huge, [RequantizeFloat(2.0, 3)]).tolist() == [255, 0]
-    assert gemmlowp.run(huge, [RequantizeFloat(2.0, 3, library="fbgemm")]).tolist() == [0, 0]
-    assert math.isclose(RequantizeFloat(0.1).scale, np.float32(0.1))
+    huge, codes = np.int32([MAX, MIN]), {}
+    for library in ("onnxruntime", "xnnpack", "fbgemm", "litert"):
+        codes[library] = gemmlowp.run(huge, [RequantizeFloat(2.0, 3, library=library)]).tolist()
+    assert codes == {"onnxruntime": [255, 0], "xnnpack": [255, 0], "fbgemm": [0, 0], "litert": [0, 0]}
+    assert gemmlowp.run(huge, [RequantizeFloat(2.0, -3, "int8", "litert")]).tolist() == [127, 127]
+
+
+def test_scales_are_in_the_float_of_the_library():
+    assert RequantizeFloat(0.1).scale == np.float32(0.1)
+    assert RequantizeFloat([0.1], library="litert").scale == (0.1,)
 
 
 @pytest.mark.parametrize("stage", STAGES[::7], ids=repr)
