@@ -90,7 +90,7 @@ SCALES = [2.0**-3, 2.0**-9, 0.0371, 0.00171, 3.0, 2.0**20]  # powers of two: man
 
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("kind", ["random", "extreme"])
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair != ("int8", "uint8")], ids="-".join)
 def test_requantized_products(pair, kind, per_channel):
     for shape, scale in itertools.product(SHAPES, SCALES):
         a, b = operands(pair, shape, kind)
