@@ -20,6 +20,7 @@ from .registry import list_formats, parse
 if TYPE_CHECKING:
     from . import calibration as calibration
     from . import fixed_point as fixed_point
+    from . import gemm as gemm
     from . import gemmlowp as gemmlowp
     from . import interop as interop
     from . import noise as noise
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from . import testing as testing
     from .comparison import compare
     from .explanation import explain
+    from .gemm import matmul, prepack
     from .limits import finfo
     from .packing import pack, unpack
 
@@ -42,8 +44,10 @@ __all__ = [
     "explain",
     "finfo",
     "list_formats",
+    "matmul",
     "pack",
     "parse",
+    "prepack",
     "unpack",
 ]
 del _blocks, _formats
@@ -54,11 +58,14 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "explain": "explanation",
     "finfo": "limits",
     "fixed_point": "",
+    "gemm": "",
     "gemmlowp": "",
     "interop": "",
+    "matmul": "gemm",
     "noise": "",
     "pack": "packing",
     "plotting": "",
+    "prepack": "gemm",
     "testing": "",
     "unpack": "packing",
 }

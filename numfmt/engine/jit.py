@@ -5,28 +5,64 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 _KERNELS = Path(__file__).parent.parent / "kernels"
 
 
 @cache
 def loops() -> ModuleType | None:
-    """The compiled loops, or None where numba cannot be imported."""
+    """The compiled loops over arrays, or None where numba cannot be imported."""
+    if _config() is None:
+        return None
+    with _disk_cache():
+        from ..kernels import compiled
+    return compiled
+
+
+@cache
+def gemm_loops() -> ModuleType | None:
+    """The compiled integer GEMM, or None where numba cannot be imported or does not compile."""
+    config = _config()
+    if config is None or config.DISABLE_JIT:
+        return None
+    with _disk_cache():
+        from ..kernels import gemm
+    return gemm
+
+
+@cache
+def cpu_features() -> frozenset[str] | None:
+    """The CPU's features that numba compiles for, or None where it does not compile."""
+    if gemm_loops() is None:
+        return None
+    from numba.core.registry import cpu_target
+
+    features = cpu_target.target_context.codegen().magic_tuple()[2]
+    return frozenset(name[1:] for name in features.split(",") if name.startswith("+"))
+
+
+def _config() -> Any:
     try:
         from numba.core import config
     except ImportError:
         return None
-    # numba reads CACHE_DIR while it decorates; the user's setting is left as found
-    found = config.CACHE_DIR
+    return config
+
+
+@contextmanager
+def _disk_cache() -> Iterator[None]:
+    """numba reads CACHE_DIR while it decorates; the user's setting is left as found."""
+    config = _config()
+    found, config.CACHE_DIR = config.CACHE_DIR, str(cache_folder())
     try:
-        config.CACHE_DIR = str(cache_folder())
-        from ..kernels import compiled
+        yield
     finally:
         config.CACHE_DIR = found
-    return compiled
 
 
 def cache_folder() -> Path:

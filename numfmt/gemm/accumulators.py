@@ -1,0 +1,123 @@
+"""Accumulators of any width: what they hold, and sums that overflow on the way."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import jit
+from ..errors import RangeError, SpecError, choose
+from ..registry import element
+
+Array = np.ndarray[Any, Any]
+POLICIES = ("wrap", "saturate", "saturate_symmetric", "raise")
+_INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
+_NARROW = 1 << 30  # bounds up to here leave room for a product of bytes in int32
+
+
+class Accumulator(NamedTuple):
+    """The integers from low to high, in a dtype that holds them."""
+
+    name: str
+    low: int
+    high: int
+    dtype: np.dtype[Any]
+
+    def wrap(self, x: Array) -> None:
+        """Brings x, exact modulo the width of its dtype, back into the range, in place."""
+        span = self.high - self.low + 1
+        if span < 1 << 8 * x.itemsize:
+            x -= x.dtype.type(self.low)
+            x &= x.dtype.type(span - 1)
+            x += x.dtype.type(self.low)
+
+
+_WHOLE = {
+    x: Accumulator(x.name, -(1 << 8 * x.itemsize - 1), (1 << 8 * x.itemsize - 1) - 1, x)
+    for x in (_INT32, _INT64)
+}
+
+
+class Accumulation(NamedTuple):
+    """What came of sums of K products each.
+
+    result : array of shape (M, N)
+    overflows : int32 array of shape (M, N)
+        After how many of its additions each sum had left the accumulator.
+    steps : int
+        Additions for each sum: K.
+    """
+
+    result: Array
+    overflows: Array
+    steps: int
+
+    @property
+    def share(self) -> float:
+        """Overflows over all additions, 0 to 1."""
+        return int(self.overflows.sum(dtype=np.int64)) / max(self.overflows.size * self.steps, 1)
+
+
+def accumulator_of(spec: Any, dtype: Any) -> Accumulator:
+    """Of an integer format, or where it is None of the dtype asked for, int32 by default."""
+    if spec is None:
+        if dtype is not None and np.dtype(dtype) not in (_INT32, _INT64):
+            raise TypeError(f"integer products are int32 or int64, got dtype={np.dtype(dtype)}")
+        return _WHOLE[_INT32 if dtype is None else np.dtype(dtype)]
+    form = element(spec)
+    if form == element("int64"):
+        return _WHOLE[_INT64]
+    if not form.uniform or form.smallest != 1 or form.bits > 62:
+        raise SpecError(
+            f"accumulator {str(spec)!r}: expected an integer format such as 'int16', up to 62 bits", str(spec)
+        )
+    wide = _INT32 if form.span[0] >= -(2**31) and form.span[1] < 2**31 else _INT64
+    if dtype is not None and np.dtype(dtype) != wide:
+        raise TypeError(f"accumulator '{form}' gives {wide}, got dtype={np.dtype(dtype)}. Leave dtype out")
+    return Accumulator(str(form), *form.span, wide)
+
+
+def policy_of(name: str | None, accumulator: Accumulator) -> str:
+    if name is None and accumulator.dtype.itemsize * 8 == (accumulator.high - accumulator.low).bit_length():
+        return "wrap"
+    policy = "wrap" if name is None else choose("overflow policy", name, POLICIES)
+    span = accumulator.high - accumulator.low + 1
+    if policy == "wrap" and span & (span - 1):
+        raise SpecError(f"overflow 'wrap' needs every code; '{accumulator.name}' leaves one out", policy)
+    return policy
+
+
+def stepwise(a: Array, b: Array, accumulator: Accumulator, policy: str, by_kernel: bool) -> Accumulation:
+    """a b, the accumulator brought back into its range after each addition, k ascending."""
+    low = max(accumulator.low, -accumulator.high) if policy == "saturate_symmetric" else accumulator.low
+    narrow = a.itemsize == 1 and accumulator.high < _NARROW
+    result = np.zeros((a.shape[0], b.shape[1]), np.int32 if narrow else np.int64)
+    overflows = np.zeros(result.shape, np.int32)
+    loops = jit.gemm_loops() if by_kernel else None
+    run = loops.accumulate if loops else _by_steps
+    left, right = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    run(left, right, result, overflows, low, accumulator.high, policy == "wrap")
+    return Accumulation(result.astype(accumulator.dtype, copy=False), overflows, a.shape[1])
+
+
+def _by_steps(a: Array, b: Array, out: Array, overflows: Array, low: int, high: int, wraps: bool) -> None:
+    for h in range(a.shape[1]):
+        grown = out + a[:, h, None].astype(out.dtype) * b[h].astype(out.dtype)
+        kept = ((grown - low) & (high - low)) + low if wraps else np.clip(grown, low, high)
+        overflows += kept != grown
+        out[...] = kept
+
+
+def refuse_overflows(found: Accumulation, accumulator: Accumulator) -> None:
+    count = int(np.count_nonzero(found.overflows))
+    if count:
+        index = tuple(map(int, np.argwhere(found.overflows)[0]))
+        raise RangeError(
+            f"{accumulator.name} ({accumulator.low} to {accumulator.high}) overflows in {count} of"
+            f" {found.overflows.size} sums of {found.steps} products, first in [{index[0]}, {index[1]}]."
+            " Take a wider accumulator, shorter sums, or another overflow=",
+            count,
+            found.overflows.size,
+            index,
+        )

@@ -1,0 +1,322 @@
+"""Integer matrix products, exact: the front door."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from ..errors import choose
+from . import cpu, plain, tiled
+from .accumulators import Accumulation, Accumulator, accumulator_of, policy_of, refuse_overflows, stepwise
+
+Array = np.ndarray[Any, Any]
+ENGINES = ("kernel", "numpy", "reference")
+_PAIRS = ("bb", "bB", "Bb", "BB", "hh")  # NumPy's letters of int8, uint8, int16
+_INT32 = np.dtype(np.int32)
+
+
+class Prepacked:
+    """A right operand in the order in which tiles read it, made by `prepack` and taken by `matmul`.
+
+    shape, dtype : those of the array
+    nbytes : int
+        Memory in bytes: about that of the array, twice that where the CPU has no dot product of bytes.
+    path : str
+        The path of `numfmt.gemm.cpu` it is for.
+    """
+
+    def __init__(self, array: Array, panels: tiled.Panels | None) -> None:
+        self.shape, self.dtype, self.ndim = array.shape, array.dtype, 2
+        self.panels, self.array = panels, None if panels else array
+
+    @property
+    def path(self) -> str | None:
+        return self.panels.path if self.panels else None
+
+    @property
+    def nbytes(self) -> int:
+        held = (self.panels.data, self.panels.sums) if self.panels else (self.array,)
+        return sum(x.nbytes for x in held if x is not None)
+
+    def __repr__(self) -> str:
+        return f"<prepacked {self.dtype} of shape {self.shape}, {self.nbytes} bytes, {self.path or 'plain'}>"
+
+
+def prepack(b: Any) -> Prepacked:
+    """The right operand of `matmul`, packed once for many products.
+
+    Parameters
+    ----------
+    b : int8, uint8 or int16 array, shape (K, N)
+        In any strides; weights stored as (N, K) go in as ``w.T``.
+
+    Returns
+    -------
+    Prepacked
+        It keeps nothing of `b`: later changes of `b` do not show.
+
+    Examples
+    --------
+    >>> w = prepack(np.array([[1, -2], [3, 4]], np.int8))
+    >>> matmul(np.array([[1, 10]], np.int8), w)
+    array([[31, 38]], dtype=int32)
+    """
+    array, path = _array(b), cpu.path()
+    if array.ndim != 2 or array.dtype.char not in "bBh":
+        raise TypeError(
+            "prepack takes an int8, uint8 or int16 array with two axes,"
+            f" got {array.dtype} of shape {array.shape}"
+        )
+    return Prepacked(array, tiled.pack(array, path)) if path and array.size else Prepacked(array.copy(), None)
+
+
+@overload
+def matmul(
+    a: Any, b: Any, *, dtype: Any = ..., accumulator: Any = ..., overflow: str | None = ...,
+    sums: Literal[False] = ..., out: Array | None = ..., engine: str | None = ...,
+) -> Array: ...  # fmt: skip
+
+
+@overload
+def matmul(
+    a: Any, b: Any, *, dtype: Any = ..., accumulator: Any = ..., overflow: str | None = ...,
+    sums: Literal[True], out: Array | None = ..., engine: str | None = ...,
+) -> tuple[Array, Array, Array]: ...  # fmt: skip
+
+
+def matmul(
+    a: Any,
+    b: Any,
+    *,
+    dtype: Any = None,
+    accumulator: Any = None,
+    overflow: str | None = None,
+    sums: bool = False,
+    out: Array | None = None,
+    engine: str | None = None,
+) -> Any:
+    """The matrix product of integers, exact in its accumulator.
+
+    Parameters
+    ----------
+    a : int8, uint8 or int16 array, shape (..., M, K) or (K,)
+    b : array of shape (..., K, N) or (K,), or what `prepack` made of one
+        int8 and uint8 in any pair; int16 with int16. Any strides: transposed views are not copied.
+    dtype : np.int32 (default) or np.int64
+        Of the accumulator and the result.
+    accumulator : str or Format, optional
+        An integer format instead, such as ``"int16"`` or ``"int24"``. The result is int32 where
+        that holds it, else int64.
+    overflow : {"wrap", "saturate", "saturate_symmetric", "raise"}, optional
+        What the accumulator does after every addition, k ascending. The default wraps: then the
+        order of additions does not matter. `accumulate` counts the overflows.
+    sums : bool
+        Return the row sums of a and the column sums of b too, in the dtype of the result.
+    out : array, optional
+        For the result: its shape and dtype, no memory of `a` or `b`. Unspecified after an error.
+    engine : {"kernel", "numpy", "reference"}, optional
+        "kernel" is compiled for this CPU, and the default where numba is there; `dtype=np.int64` has
+        no kernel and uses float64 products, which are exact. "numpy" multiplies floats in pieces so
+        short that nothing is rounded. "reference" is NumPy's product of int64.
+
+    Returns
+    -------
+    array of shape (..., M, N) as `np.matmul` has it; with ``sums=True`` also (..., M) and (..., N)
+
+    Raises
+    ------
+    TypeError : other dtypes, floats among them
+    ValueError : shapes that do not match
+    RangeError : ``overflow="raise"``, and the accumulator overflows at some step
+
+    Notes
+    -----
+    Products modulo 2**32 are those of gemmlowp, oneDNN and of the VPDPBUSD and SDOT instructions.
+    `NUMFMT_CPU` forces a path (vnni, avx512, avx2, portable), `NUMFMT_NUM_THREADS` bounds threads.
+
+    Examples
+    --------
+    >>> a = np.array([[100, 100], [-128, 127]], np.int8)
+    >>> matmul(a, a.T)
+    array([[20000,  -100],
+           [ -100, 32513]], dtype=int32)
+    >>> matmul(a, a.T, accumulator="int16", overflow="saturate").tolist()
+    [[20000, -100], [-100, 32513]]
+    >>> matmul(a, a.T, accumulator="int12").tolist()
+    [[-480, -100], [-100, -255]]
+    """
+    x = _array(a)
+    y = b if isinstance(b, Prepacked) else _array(b)
+    if x.ndim != 2 or y.ndim != 2:
+        how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
+        return _stacked(x, _array_of(y), sums, out, how)
+    _check(x, y)
+    holder = accumulator_of(accumulator, dtype)
+    policy = policy_of(overflow, holder)
+    target = _target(out, (x.shape[0], y.shape[1]), holder.dtype, (x, y))
+    if policy == "wrap" or x.shape[1] * plain.largest_product(x.dtype, y.dtype) <= holder.high:
+        found = multiply(x, y, target, sums=sums, engine=engine)
+        holder.wrap(target)
+    else:
+        y = _array_of(y)
+        target[...] = _stepwise(x, y, holder, policy, engine)
+        found = plain.sums(x, y, holder.dtype) if sums else ()
+    if out is None:
+        out = target
+    elif out is not target:
+        out[...] = target
+    return (out, *found) if sums else out
+
+
+def multiply(
+    a: Array,
+    b: Array | Prepacked,
+    out: Array,
+    offsets: tuple[int, int] = (0, 0),
+    sums: bool = False,
+    engine: str | None = None,
+) -> tuple[Array, ...]:
+    """(a + offset) (b + offset) into `out`, modulo the width of its dtype; with sums those of a and b.
+
+    a, b : as in `matmul`, of two axes; out : int32 or int64, its rows contiguous, no memory of a or b
+    """
+    path = cpu.path() if engine is None or choose("engine", engine, ENGINES) == "kernel" else None
+    if path and a.size and out.size and out.dtype == _INT32:
+        found = tuple(np.zeros(size, _INT32) for size in out.shape) if sums else ()
+        right = _panels(b, path) if isinstance(b, Prepacked) else b
+        tiled.multiply(a, right, out, path, offsets, found or (None, None))  # type: ignore[arg-type]
+        return found
+    if isinstance(b, Prepacked) and b.panels and not a.shape[0]:
+        return (np.zeros(0, out.dtype), b.panels.sums.sum(0, out.dtype)[: out.shape[1]]) if sums else ()
+    right = _array_of(b)
+    (plain.by_integers if engine == "reference" else plain.by_floats)(a, right, out)
+    if not sums and offsets == (0, 0):
+        return ()
+    totals = plain.sums(a, right, out.dtype)
+    plain.add_offsets(out, *totals, a.shape[1], offsets)
+    return totals if sums else ()
+
+
+def accumulate(
+    a: Any,
+    b: Any,
+    accumulator: Any = "int16",
+    overflow: str | None = "saturate",
+    *,
+    engine: str | None = None,
+) -> Accumulation:
+    """The matrix product in a narrow accumulator, with the overflows counted.
+
+    After every addition, k ascending, the sum is brought back into the accumulator, and counted if
+    it had left it.
+
+    Parameters
+    ----------
+    a : array of shape (M, K); b : array of shape (K, N)
+        As in `matmul`.
+    accumulator : str or Format
+        An integer format of up to 62 bits.
+    overflow : {"saturate", "saturate_symmetric", "wrap"}
+
+    Returns
+    -------
+    Accumulation
+        `result`, `overflows` for each element, `share` of all additions.
+
+    Examples
+    --------
+    >>> ones = np.full((1, 5), 100, np.int8)
+    >>> found = accumulate(ones, ones.T, "int16")
+    >>> found.result.tolist(), found.overflows.tolist(), found.share
+    ([[32767]], [[2]], 0.4)
+    """
+    x, y = _array(a), _array_of(b)
+    _check(x, y)
+    holder = accumulator_of(accumulator, None)
+    return stepwise(x, y, holder, policy_of(overflow, holder), _by_kernel(engine))
+
+
+def _stepwise(a: Array, b: Array, holder: Accumulator, policy: str, engine: str | None) -> Array:
+    found = stepwise(a, b, holder, policy, _by_kernel(engine))
+    if policy == "raise":
+        refuse_overflows(found, holder)
+    return found.result
+
+
+def _by_kernel(engine: str | None) -> bool:
+    return engine is None or choose("engine", engine, ENGINES) == "kernel"
+
+
+def _stacked(a: Array, b: Array, sums: bool, out: Array | None, how: dict[str, Any]) -> Any:
+    """One axis, or more than two, as `np.matmul` takes them."""
+    if not a.ndim or not b.ndim:
+        raise ValueError("matmul multiplies matrices: a scalar has no axis. Use a * b")
+    x, y = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
+    _check(x, y)
+    many = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    x, y = (np.broadcast_to(z, many + z.shape[-2:]) for z in (x, y))
+    found = [matmul(x[i], y[i], sums=True, **how) for i in np.ndindex(many)]
+    if not found:
+        found = [matmul(np.zeros(x.shape[-2:], x.dtype), np.zeros(y.shape[-2:], y.dtype), sums=True, **how)]
+    parts = [np.stack(part)[: prod(many)].reshape(many + part[0].shape) for part in zip(*found, strict=True)]
+    dropped = tuple(axis for axis, z in ((-2, a), (-1, b)) if z.ndim == 1)
+    result = np.squeeze(parts[0], dropped)
+    if out is not None:
+        _target(out, result.shape, result.dtype, (a, b))
+        out[...] = result
+        result = out
+    return (result, *parts[1:]) if sums else result if result.ndim else result[()]
+
+
+def _array(x: Any) -> Array:
+    x = np.asarray(x)
+    return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
+
+
+def _array_of(b: Any) -> Array:
+    if not isinstance(b, Prepacked):
+        return _array(b)
+    if b.array is None:
+        raise TypeError("this needs the array itself, not what prepack made of it")
+    return b.array
+
+
+def _panels(b: Prepacked, path: str) -> Any:
+    if b.panels is None:
+        return b.array
+    if b.path != path:
+        raise ValueError(
+            f"b was prepacked for {b.path}, and NUMFMT_CPU now asks for {path}. Prepack it again"
+        )
+    return b.panels
+
+
+def _check(a: Array, b: Array | Prepacked) -> None:
+    if a.dtype.char + b.dtype.char not in _PAIRS:
+        advice = "Quantize floats first: numfmt.encode(x, 'int8[scale=...]').codes" if "f" in (
+            a.dtype.kind, b.dtype.kind
+        ) else "Choose dtypes that hold the numbers"  # fmt: skip
+        raise TypeError(
+            "matmul multiplies int8 and uint8 in any pair, and int16 with int16;"
+            f" got {a.dtype} and {b.dtype}. {advice}"
+        )
+    if a.shape[-1] != b.shape[-2]:
+        raise ValueError(
+            f"shapes {a.shape} and {b.shape} do not match:"
+            f" a has {a.shape[-1]} columns, b has {b.shape[-2]} rows"
+        )
+
+
+def _target(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], given: tuple[Any, ...]) -> Array:
+    """Where the product goes first: `out`, or an array of its own where out's rows lie apart or it shares
+    memory with an operand."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.writeable:
+        what = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
+        raise ValueError(f"out must be a writeable array, {dtype} of shape {shape}; got {what}")
+    shared = any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in given)
+    plain_rows = out.strides[-1:] == (out.itemsize,) and out.flags.aligned and out.dtype.isnative
+    return np.empty(shape, dtype) if shared or not plain_rows else out

@@ -1,0 +1,176 @@
+"""Integer products in the vector unit: addresses, work space and threads around `kernels.gemm`."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..engine import jit, pool
+from . import cpu
+
+Array = np.ndarray[Any, Any]
+Sums = tuple[Array | None, Array | None]
+WORTH_A_THREAD = 1 << 24  # multiplications; a thread takes longer to begin than fewer
+WORK = 3 << 20  # bytes of work space for each thread
+_FLIP = 0x80
+_ALIGNED = 64
+_local = threading.local()
+
+
+class Kernels(NamedTuple):
+    """The loops of one path for operands of two dtypes, and what they xor to the elements they read: to
+    change a sign where the instruction wants another, or to extend it."""
+
+    multiply: Any
+    pack: Any
+    line: Any  # for one row of A, or None
+    form: Any
+    address: Any
+    a_flip: int
+    b_flip: int
+    line_flip: int  # of B
+
+
+class Panels(NamedTuple):
+    """The whole of B as tiles read it, and its column sums for each block of k."""
+
+    data: Array
+    sums: Array
+    dtype: np.dtype[Any]
+    path: str
+
+
+@cache
+def kernels(path: str, a: np.dtype[Any], b: np.dtype[Any]) -> Kernels:
+    loops: Any = jit.gemm_loops()
+    name = getattr(cpu.PATHS[path], b.name)
+    form, line = getattr(loops, name.upper()), getattr(loops, f"line_{path}_{a.name}", None)
+    if form.depth == 2:
+        flips = _FLIP * (a == np.int8), _FLIP * (b == np.int8)
+    else:
+        flips = _FLIP * ((a == np.int8) != (form.shift < 0)), 0
+    multiply, pack = (getattr(loops, f"{verb}_{name}") for verb in ("multiply", "pack"))
+    return Kernels(multiply, pack, line, form, loops.address, *flips, _FLIP * (a == b))
+
+
+def multiply(
+    a: Array,
+    b: Array | Panels,
+    out: Array,
+    path: str,
+    offsets: tuple[int, int] = (0, 0),
+    sums: Sums = (None, None),
+) -> None:
+    """(a + offset) (b + offset) into int32 `out`, whose rows are contiguous; row and column sums are added
+    to `sums`. No side may be empty."""
+    loops = kernels(path, a.dtype, b.dtype)
+    if isinstance(b, Panels):
+        _multiply(
+            _strided(a),
+            (0, 0, 1),
+            (loops.address(b.data), loops.address(b.sums), b.sums.shape[1]),
+            out,
+            loops,
+            offsets,
+            sums,
+        )
+    elif a.shape[0] == 1 and loops.line and offsets == (0, 0) and sums[0] is None:
+        _multiply_line(np.ascontiguousarray(a), _strided(b.T), out, loops)
+    else:
+        right = _strided(b.T)
+        _multiply(_strided(a), (loops.address(right), *right.strides), (0, 0, 0), out, loops, offsets, sums)
+
+
+def _multiply(
+    a: Array,
+    b: tuple[int, int, int],
+    packed: tuple[int, int, int],
+    out: Array,
+    loops: Kernels,
+    offsets: tuple[int, int],
+    sums: Sums,
+) -> None:
+    """b: address and strides between columns and along k; packed: addresses of panels and sums, and the
+    columns there."""
+    find, size = loops.address, a.itemsize
+    (m, n), k, (across, along), down = out.shape, a.shape[1], a.strides, out.strides[0]
+    left, target = find(a), find(out)
+    right, b_across, b_along = b
+    row_sums, column_sums = (0, 0) if sums[0] is None else map(find, sums)
+
+    def part(i: int, j: int, rows: int, columns: int) -> None:
+        loops.multiply(
+            left + i * across, across, along, size, loops.a_flip,
+            right + j * b_across, b_across, b_along, size, loops.b_flip,
+            *packed, j, target + i * down + j * 4, down, rows, columns, k, *offsets,
+            row_sums and not j and row_sums + 4 * i, column_sums and not i and column_sums + 4 * j,
+            find(_work()),
+        )  # fmt: skip
+
+    _in_parts(part, m, n, k, loops.form.columns)
+
+
+def _multiply_line(a: Array, b: Array, out: Array, loops: Kernels) -> None:
+    """One row of A."""
+    find, (n, k), (across, along) = loops.address, b.shape, b.strides
+    left, right, target = find(a), find(b), find(out)
+
+    def part(i: int, j: int, rows: int, columns: int) -> None:
+        there = right + j * across, across, along, 1, loops.line_flip
+        loops.line(left, there, target + 4 * j, columns, k, find(_work(k)))
+
+    _in_parts(part, 1, n, k, 64)
+
+
+def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
+    """`part(row, column, rows, columns)` on threads, which share the longer side."""
+    if m * n * k < WORTH_A_THREAD:
+        return part(0, 0, m, n)  # type: ignore[no-any-return]
+    step = -(-max(m, n) // (pool.thread_limit() * unit)) * unit
+    if n >= m:
+        pool.run(lambda j: part(0, j, m, min(step, n - j)), range(0, n, step))
+    else:
+        pool.run(lambda i: part(i, 0, min(step, m - i), n), range(0, m, step))
+    return None
+
+
+def _strided(x: Array) -> Array:
+    """x or a copy, one of its strides the size of an element."""
+    size = x.itemsize
+    across, along = x.strides
+    there = along == size or (across == size and x.shape[0] > 1 and along > 0)
+    return x if there else np.ascontiguousarray(x)
+
+
+def _work(line: int = 0) -> Array:
+    """This thread's, kept for its next product; room for a row of so many bytes."""
+    work: Array | None = getattr(_local, "work", None)
+    if work is None or line > len(work) // 2:
+        work = np.empty(max(WORK, 2 * line), np.uint8)
+        _local.work = work if line <= WORK // 2 else None
+    return work
+
+
+def pack(b: Array, path: str) -> Panels:
+    """All of b, (k, n)."""
+    gemm: Any = jit.gemm_loops()
+    loops = kernels(path, b.dtype, b.dtype)
+    form, lines, find = loops.form, _strided(b.T), loops.address
+    n, k = lines.shape
+    wide = -(-n // form.columns) * form.columns
+    blocks = -(-k // (gemm.BLOCK_K * form.depth))
+    data = np.empty(wide * -(-k // form.depth) * gemm.LANE + gemm.SLACK, np.uint8)
+    data = data[-find(data) % _ALIGNED :]
+    sums = np.empty((blocks, wide), np.int32)
+    loops.pack(
+        (find(lines), *lines.strides, lines.itemsize, loops.b_flip),
+        n,
+        k,
+        find(data),
+        find(sums),
+        find(_work()),
+    )
+    return Panels(data, sums, b.dtype, path)

@@ -1,0 +1,486 @@
+"""The integer GEMM, compiled: blocks of A and B packed for the cache, and tiles over them.
+
+C = (A + a_offset) (B + b_offset) modulo 2**32 comes from AB and the sums of A's rows and B's columns:
+AB + b_offset rowsum(A) + a_offset colsum(B) + a_offset b_offset k. Where A's elements are flipped to the sign
+that VNNI wants, each of them grows by `shift`, which `a_offset` takes off again.
+
+1. For each block of A's rows and of k: pack A in panels as high as a tile, and sum its rows.
+2. For each block of B's columns: pack B in panels as wide as a tile, and sum its columns.
+3. For each pair of panels: one tile. At an edge it goes through a spare one.
+
+Operands are addresses. In memory one of an operand's two strides is the size of an element.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numba.extending import register_jitable
+
+from .tiles import (
+    LINES,
+    PAIRS_4,
+    PAIRS_8,
+    PAIRS_16,
+    VNNI_SIGNED,
+    VNNI_UNSIGNED,
+    across_a,
+    across_b,
+    along_a,
+    along_b,
+    clear,
+    copy,
+    dots,
+    element,
+    get,
+    low_tile,
+    middle_tile,
+    put,
+    single_tile,
+    slide,
+    tall_tile,
+)  # fmt: skip
+
+LANE = 4  # bytes
+BLOCK_K = 512  # lanes along k in a block
+BLOCK_A, BLOCK_B = 1 << 21, 1 << 19  # bytes packed at a time
+BLOCK_LINES = 1 << 12  # rows of A or columns of B, at most
+SLACK = 1 << 13  # bytes that packing may write past its block
+SPARE = 1 << 12
+
+
+class Matrix(NamedTuple):
+    """An operand: its address, the strides in bytes between lines (rows of A, columns of B) and along k,
+    the bytes of an element, and what is xored to it."""
+
+    place: int
+    across: int
+    along: int
+    size: int
+    flip: int
+
+
+class Output(NamedTuple):
+    place: int
+    down: int  # bytes between rows
+
+
+class Packed(NamedTuple):
+    """Where `pack_whole` left B: `wide` columns, of which ours begin at `first`; or zeros."""
+
+    panels: int
+    sums: int
+    wide: int
+    first: int
+
+
+class Work(NamedTuple):
+    """Where the parts of the work space begin."""
+
+    a: int
+    b: int
+    rows: int
+    a_sums: int
+    columns: int
+    b_sums: int
+    spare: int
+    tile: int
+
+
+@register_jitable
+def lanes_of(form, k):
+    return (k + form.depth - 1) // form.depth
+
+
+@register_jitable
+def block_sizes(form, m, n, k):
+    """Elements along m, n and k of a block; whole tiles and lanes."""
+    line = LANE * min(lanes_of(form, k), BLOCK_K)
+    rows = min(BLOCK_A // line, BLOCK_LINES) // form.tall * form.tall
+    columns = min(BLOCK_B // line, BLOCK_LINES) // form.columns * form.columns
+    return min(rows, m), min(columns, n), BLOCK_K * form.depth
+
+
+@register_jitable
+def work_space(form, m, n, k, start):
+    """The parts and the end of the work space for one product."""
+    rows, columns, _ = block_sizes(form, m, n, k)
+    rows, columns = rows + form.tall, columns + form.columns
+    line = LANE * min(lanes_of(form, k), BLOCK_K)
+    a = (start + 63) // 64 * 64
+    b = a + (rows * line + SLACK) // 64 * 64
+    first = b + (columns * line + SLACK) // 64 * 64
+    second = first + LANE * (rows + form.lanes)
+    third = second + LANE * (rows + form.lanes)
+    fourth = third + LANE * columns
+    spare = fourth + LANE * columns
+    tile = spare + SPARE
+    return Work(a, b, first, second, third, fourth, spare, tile), tile + LANE * form.tall * form.columns
+
+
+@register_jitable
+def height_of(form, left):
+    """Of the next tile over `left` rows."""
+    if left >= form.tall:
+        return form.tall
+    if left >= form.middle or left > form.low:
+        return form.middle
+    return form.low if left > 1 else 1
+
+
+# packing
+
+
+@register_jitable
+def pack_along(form, of_a, x, lines, k, target, width, sums, spare):
+    """Up to `lanes` lines, contiguous along k; the next vector of a panel is `width` lanes away."""
+    unit = form.lanes * form.depth
+    for h in range(0, k, unit):
+        place, across = x.place + h * x.size, x.across
+        if h + unit > k:
+            clear(spare, form.lanes * unit * x.size)
+            for line in range(lines):
+                copy(spare + line * unit * x.size, place + line * across, (k - h) * x.size)
+            place, across = spare, unit * x.size
+        vector = target + LANE * width * (h // form.depth)
+        if of_a:
+            along_a(form, place, across, x.size, lines - 1, vector, LANE * width, x.flip, sums)
+        else:
+            along_b(form, place, across, x.size, lines - 1, vector, LANE * width, x.flip, sums)
+    return (k + unit - 1) // unit * unit
+
+
+@register_jitable
+def pack_across(form, of_a, x, h, j, lines, k, target, sums, spare):
+    """One vector: `depth` neighbours along k from h of `lanes` lines from j, as far as k and `lines` go."""
+    place, along = x.place + h * x.along + j * x.size, x.along
+    if h + form.depth > k or j + form.lanes > lines:
+        clear(spare, form.depth * form.lanes * x.size)
+        for r in range(min(form.depth, k - h)):
+            copy(spare + r * form.lanes * x.size, place + r * along, min(form.lanes, lines - j) * x.size)
+        place, along = spare, form.lanes * x.size
+    if of_a:
+        across_a(form, place, along, x.size, target, x.flip, sums)
+    else:
+        across_b(form, place, along, x.size, target, x.flip, sums)
+
+
+@register_jitable
+def pack_a(form, x, m, behind, k, work):
+    """m rows of the `behind` that A still has; the number of elements summed in each row."""
+    lanes, row = lanes_of(form, k), 0
+    summed = lanes * form.depth
+    while row < m:
+        height = height_of(form, m - row)
+        # from the last lanes to the first: what is written past a vector is overwritten by what follows
+        for first in range((height - 1) // form.lanes * form.lanes, -1, -form.lanes):
+            start = row + first
+            panel, sums = work.a + LANE * (row * lanes + first), work.a_sums + LANE * start
+            clear(sums, LANE * form.lanes)
+            if x.along == x.size:
+                there = min(height, m - row) - first
+                here = Matrix(x.place + start * x.across, x.across, x.along, x.size, x.flip)
+                there = min(form.lanes, there)
+                summed = pack_along(form, True, here, there, k, panel, height, sums, work.spare)
+            else:
+                for g in range(lanes):
+                    target = panel + LANE * height * g
+                    pack_across(form, True, x, g * form.depth, start, behind, k, target, sums, work.spare)
+        row += height
+    return summed
+
+
+@register_jitable
+def pack_b(form, x, n, k, target, sums, spare):
+    """n columns."""
+    lanes = lanes_of(form, k)
+    clear(sums, LANE * ((n + form.columns - 1) // form.columns * form.columns))
+    if x.along == x.size:
+        for j in range(0, n, form.lanes):
+            place = target + LANE * (j // form.columns * form.columns * lanes + j % form.columns)
+            here = Matrix(x.place + j * x.across, x.across, x.along, x.size, x.flip)
+            total = sums + LANE * j
+            pack_along(form, False, here, min(form.lanes, n - j), k, place, form.columns, total, spare)
+    else:
+        for g in range(lanes):
+            for j in range(0, n, form.lanes):
+                place = j // form.columns * form.columns * lanes + j % form.columns + form.columns * g
+                total = sums + LANE * j
+                pack_across(form, False, x, g * form.depth, j, n, k, target + LANE * place, total, spare)
+
+
+# tiles
+
+
+@register_jitable
+def tile(form, height, a, b, out, down, lanes, rows, columns, add):
+    if height == form.tall:
+        tall_tile(form, a, b, out, down, lanes, rows, columns, add)
+    elif height == form.middle:
+        middle_tile(form, a, b, out, down, lanes, rows, columns, add)
+    elif height == form.low:
+        low_tile(form, a, b, out, down, lanes, rows, columns, add)
+    else:
+        single_tile(form, a, b, out, down, lanes, rows, columns, add)
+
+
+@register_jitable
+def tile_block(form, b, out, m, n, lanes, add, work):
+    """One block of C: the panels of A at `work.a` times those of B at b."""
+    i = 0
+    while i < m:
+        height = height_of(form, m - i)
+        there = min(height, m - i)
+        for j in range(0, n, form.columns):
+            width = min(form.columns, n - j)
+            inside = width == form.columns and there == height
+            place = out.place + i * out.down + LANE * j
+            target, down = (place, out.down) if inside else (work.tile, LANE * form.columns)
+            if add and not inside:
+                for r in range(there):
+                    copy(target + r * down, place + r * out.down, LANE * width)
+            left, top = work.a + LANE * i * lanes, b + LANE * j * lanes
+            tile(
+                form,
+                height,
+                left,
+                top,
+                target,
+                down,
+                lanes,
+                work.rows + LANE * i,
+                work.columns + LANE * j,
+                add,
+            )
+            if not inside:
+                for r in range(there):
+                    copy(place + r * out.down, target + r * down, LANE * width)
+        i += height
+
+
+@register_jitable
+def terms(target, sums, count, factor, less, constant):
+    """target = factor (sums - less) + constant."""
+    for i in range(count):
+        put(target + LANE * i, np.int32(factor * (get(sums + LANE * i) - less) + constant))
+
+
+@register_jitable
+def add_sums(target, sums, count, less):
+    for i in range(count):
+        put(target + LANE * i, np.int32(get(target + LANE * i) + get(sums + LANE * i) - less))
+
+
+@register_jitable
+def multiply(form, given):
+    """`row_sums` and `column_sums`: where to add these, or 0."""
+    a, b, packed = Matrix(*given[0:5]), Matrix(*given[5:10]), Packed(*given[10:14])
+    out, (m, n, k), offsets = Output(*given[14:16]), given[16:19], given[19:21]
+    row_sums, column_sums, start = given[21:]
+    rows, columns, depth = block_sizes(form, m, n, k)
+    work, _ = work_space(form, m, n, k, start)
+    shift = form.shift if a.flip else 0
+    a_offset, b_offset = offsets[0] - shift, offsets[1]
+    for i in range(0, m, rows):
+        mi = min(rows, m - i)
+        for h in range(0, k, depth):
+            kh = min(depth, k - h)
+            lanes = lanes_of(form, kh)
+            here = Matrix(a.place + i * a.across + h * a.along, a.across, a.along, a.size, a.flip)
+            grown = shift * (pack_a(form, here, mi, m - i, kh, work) - kh)
+            terms(work.rows, work.a_sums, mi, b_offset, grown, a_offset * b_offset * kh)
+            if row_sums:
+                add_sums(row_sums + LANE * i, work.a_sums, mi, grown + shift * kh)
+            for j in range(0, n, columns):
+                nj = min(columns, n - j)
+                panels, sums = work.b, work.b_sums
+                if packed.panels:
+                    panels = packed.panels + LANE * (
+                        h // form.depth * packed.wide + (packed.first + j) * lanes
+                    )
+                    sums = packed.sums + LANE * (h // depth * packed.wide + packed.first + j)
+                else:
+                    there = Matrix(b.place + h * b.along + j * b.across, b.across, b.along, b.size, b.flip)
+                    pack_b(form, there, nj, kh, panels, sums, work.spare)
+                terms(work.columns, sums, nj, a_offset, 0, 0)
+                if column_sums and i == 0:
+                    add_sums(column_sums + LANE * j, sums, nj, 0)
+                target = Output(out.place + i * out.down + LANE * j, out.down)
+                tile_block(form, panels, target, mi, nj, lanes, h, work)
+
+
+@register_jitable
+def pack_whole(form, b, n, k, target, sums, spare):
+    """The whole B for `multiply`: blocks of k, in them panels of columns."""
+    wide = (n + form.columns - 1) // form.columns * form.columns
+    depth = BLOCK_K * form.depth
+    for h in range(0, k, depth):
+        here = Matrix(b.place + h * b.along, b.across, b.along, b.size, b.flip)
+        place, total = target + LANE * (h // form.depth * wide), sums + LANE * (h // depth * wide)
+        pack_b(form, here, n, min(depth, k - h), place, total, spare)
+
+
+# one row of A, nothing packed
+
+
+@register_jitable
+def slide_over(form, by, x, h, n, k, out, spare):
+    """Adds `depth` elements of A, those of `by`, times the lines of B from h on to out."""
+    whole = n // form.lanes if h + form.depth <= k else 0
+    if whole:
+        slide(form, by, x.place + h * x.along, x.along, whole, x.flip, out)
+    for j in range(form.lanes * whole, n, form.lanes):
+        width, total = min(form.lanes, n - j), spare + form.depth * form.lanes
+        clear(spare, form.depth * form.lanes)
+        for r in range(min(form.depth, k - h)):
+            copy(spare + r * form.lanes, x.place + (h + r) * x.along + j, width)
+        copy(total, out + LANE * j, LANE * width)
+        slide(form, by, spare, form.lanes, 1, x.flip, total)
+        copy(out + LANE * j, total, LANE * width)
+
+
+@register_jitable
+def dot_lines(form, line, x, j, lines, k, out, spare):
+    """Adds A's row times `lines` columns of B, contiguous along k, to out."""
+    unit = form.lanes * form.depth
+    whole = k // unit if lines == LINES else 0
+    if whole:
+        dots(form, line, x.place + j * x.across, x.across, whole, x.flip, out + LANE * j)
+    total = spare + LINES * unit
+    for h in range(whole * unit, k, unit):
+        clear(spare, LINES * unit)
+        for r in range(lines):
+            copy(spare + r * unit, x.place + (j + r) * x.across + h, min(unit, k - h))
+        copy(total, out + LANE * j, LANE * lines)
+        dots(form, line + h, spare, unit, 1, x.flip, total)
+        copy(out + LANE * j, total, LANE * lines)
+
+
+@register_jitable
+def multiply_line(form, a, b, out, n, k, start):
+    """A's row, contiguous, times B. It is B that is flipped here."""
+    unit = form.lanes * form.depth
+    padded = (k + unit - 1) // unit * unit
+    line, spare = start, start + padded
+    clear(line, padded)
+    copy(line, a, k)
+    total = np.int32(0)
+    for h in range(k):
+        total = np.int32(total + element(form, line + h))
+    for j in range(n):
+        put(out + LANE * j, np.int32(form.shift * total if b.flip else 0))
+    if b.along == b.size:
+        for j in range(0, n, LINES):
+            dot_lines(form, line, b, j, min(LINES, n - j), k, out, spare)
+    else:
+        for h in range(0, k, form.depth):
+            slide_over(form, get(line + h), b, h, n, k, out, spare)
+
+
+_loop = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
+
+
+@_loop
+def multiply_vnni_signed(*given):
+    multiply(VNNI_SIGNED, given)
+
+
+@_loop
+def multiply_vnni_unsigned(*given):
+    multiply(VNNI_UNSIGNED, given)
+
+
+@_loop
+def multiply_pairs_16(*given):
+    multiply(PAIRS_16, given)
+
+
+@_loop
+def multiply_pairs_8(*given):
+    multiply(PAIRS_8, given)
+
+
+@_loop
+def multiply_pairs_4(*given):
+    multiply(PAIRS_4, given)
+
+
+@_loop
+def pack_vnni_signed(b, n, k, target, sums, spare):
+    pack_whole(VNNI_SIGNED, Matrix(*b), n, k, target, sums, spare)
+
+
+@_loop
+def pack_vnni_unsigned(b, n, k, target, sums, spare):
+    pack_whole(VNNI_UNSIGNED, Matrix(*b), n, k, target, sums, spare)
+
+
+@_loop
+def pack_pairs_16(b, n, k, target, sums, spare):
+    pack_whole(PAIRS_16, Matrix(*b), n, k, target, sums, spare)
+
+
+@_loop
+def pack_pairs_8(b, n, k, target, sums, spare):
+    pack_whole(PAIRS_8, Matrix(*b), n, k, target, sums, spare)
+
+
+@_loop
+def pack_pairs_4(b, n, k, target, sums, spare):
+    pack_whole(PAIRS_4, Matrix(*b), n, k, target, sums, spare)
+
+
+@_loop
+def line_vnni_int8(a, b, out, n, k, work):
+    multiply_line(VNNI_SIGNED, a, Matrix(*b), out, n, k, work)
+
+
+@_loop
+def line_vnni_uint8(a, b, out, n, k, work):
+    multiply_line(VNNI_UNSIGNED, a, Matrix(*b), out, n, k, work)
+
+
+@njit(nogil=True, cache=True)
+def address(x):
+    return x.ctypes.data
+
+
+# narrow accumulators
+
+
+@register_jitable
+def saturate_line(x, b, total, overflows, low, high):
+    one = total.dtype.type
+    for j in range(total.size):
+        grown = one(total[j] + one(x * one(b[j])))
+        kept = min(max(grown, low), high)
+        overflows[j] += np.int32(kept != grown)
+        total[j] = kept
+
+
+@register_jitable
+def wrap_line(x, b, total, overflows, low, span):
+    one = total.dtype.type
+    for j in range(total.size):
+        grown = one(total[j] + one(x * one(b[j])))
+        kept = one(one(one(grown - low) & span) + low)
+        overflows[j] += np.int32(kept != grown)
+        total[j] = kept
+
+
+@_loop
+def accumulate(a, b, out, overflows, low, high, wraps):
+    """Adds a b to out, k ascending, each sum brought back between low and high after each addition."""
+    one = out.dtype.type
+    m, k = a.shape
+    for j in range(0, out.shape[1], BLOCK_LINES):
+        part = slice(j, j + BLOCK_LINES)
+        for i in range(m):
+            for h in range(k):
+                line, total, count = b[h, part], out[i, part], overflows[i, part]
+                if wraps:
+                    wrap_line(one(a[i, h]), line, total, count, one(low), one(high - low))
+                else:
+                    saturate_line(one(a[i, h]), line, total, count, one(low), one(high))
