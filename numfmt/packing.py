@@ -293,17 +293,33 @@ def _bytes(buffer: Any) -> Array:
                 f"a packed buffer holds uint8, got {buffer.dtype}; .view(np.uint8) gives the bytes"
             )
         return buffer.reshape(-1)
-    return np.frombuffer(buffer, np.uint8)
+    try:
+        return np.frombuffer(buffer, np.uint8)
+    except TypeError:
+        kind = type(buffer).__name__
+        raise TypeError(f"a packed buffer is bytes or an array of uint8, got {kind}") from None
 
 
 def _checked(codes: Any, bits: int) -> Array:
-    values = np.asarray(codes)
+    values = _integers(codes)
     if not values.size:
         return np.empty(0, np.uint8)
-    if values.dtype.kind not in "iu":
-        raise TypeError(f"codes are integers, got an array of dtype {values.dtype}")
     low, high = int(values.min()), int(values.max())
     if high >= 1 << bits or low < -(1 << (bits - 1)):
         bad = high if high >= 1 << bits else low
         raise RangeError(f"a code of {bits} bits is needed, got {bad}")
     return values.reshape(-1)
+
+
+def _integers(codes: Any) -> Array:
+    """Integers of NumPy's or ml_dtypes' own, or of any size."""
+    try:
+        values = np.asarray(codes)
+    except ValueError as error:
+        raise ValueError(f"codes are integers in a regular grid, got a ragged list: {error}") from None
+    if values.dtype.name in ("int2", "int4", "uint2", "uint4"):
+        return values.astype(np.int8)
+    whole = values.dtype.kind in "iu" or all(type(code) is int for code in values.flat)
+    if values.size and not whole:
+        raise TypeError(f"codes are integers, got an array of dtype {values.dtype}")
+    return values

@@ -198,6 +198,32 @@ def test_types_that_are_refused():
         numfmt.unpack(np.zeros(1, np.int32), 4, 8, "gptq")
 
 
+@pytest.mark.parametrize("dtype", ["int4", "uint4", "int2", "uint2"])
+def test_narrow_integers_of_ml_dtypes(dtype):
+    """One an element, as ONNX's tensors hold them."""
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    bits, signed = int(dtype[-1]), dtype.startswith("i")
+    codes = np.arange(-(1 << (bits - 1)) if signed else 0, 1 << (bits - signed)).astype(np.int8)
+    packed = numfmt.pack(codes.astype(getattr(ml_dtypes, dtype)), bits)
+    assert packed.tobytes() == numfmt.pack(codes, bits).tobytes()
+    assert (numfmt.unpack(packed, bits, codes.size, signed=signed) == codes).all()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: numfmt.pack([2**64], 64), numfmt.RangeError, f"a code of 64 bits is needed, got {2**64}"),
+        (lambda: numfmt.pack([[1], [2, 3]], 4), ValueError, "a regular grid, got a ragged list"),
+        (lambda: numfmt.pack([None], 4), TypeError, "codes are integers, got an array of dtype object"),
+        (lambda: numfmt.unpack([1, 2], 4, 3), TypeError, "is bytes or an array of uint8, got list"),
+        (lambda: numfmt.unpack("ab", 4, 3), TypeError, "is bytes or an array of uint8, got str"),
+    ],
+)
+def test_what_is_no_array_of_codes(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
 def test_words_of_the_system_are_views():
     words = numfmt.pack(range(16), 4, "gptq").view("<i4")
     assert [f"{w & 0xFFFFFFFF:08x}" for w in words.tolist()] == ["76543210", "fedcba98"]

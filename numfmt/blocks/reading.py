@@ -60,6 +60,8 @@ def plain(given: Input) -> Array:
 
 def rounded(given: Input, fmt: Format = SINGLE) -> Array:
     """Numbers of any shape rounded to a format, as float32."""
+    if fmt is SINGLE and given.coded is None and given.array.dtype == np.dtype(np.float32):
+        return given.array
     result = np.empty(given.array.shape, np.float32)
     execute(given, plan(fmt, policy(fmt), False, None), result, None)
     return result

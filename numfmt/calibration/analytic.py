@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from .histograms import checked_integer
+
 
 def laplace_ratio(bits: int, signed: bool = True) -> float:
     """alpha / b of a Laplace density with b = mean |x - mean|.
@@ -24,7 +26,7 @@ def laplace_ratio(bits: int, signed: bool = True) -> float:
     >>> round(laplace_ratio(4), 8), laplace_ratio(8, signed=False) == laplace_ratio(9)
     (5.02864014, True)
     """
-    steps = math.log(3) + (bits + (not signed)) * math.log(4)
+    steps = math.log(3) + (checked_integer("bits", bits, 0) + (not signed)) * math.log(4)
     return _root(lambda a: math.log(a) + a - steps)
 
 
@@ -37,7 +39,7 @@ def gauss_ratio(bits: int, signed: bool = True) -> float:
     >>> round(gauss_ratio(4), 8)
     2.55913646
     """
-    step = 4.0 ** -(bits + (not signed)) / 3
+    step = 4.0 ** -(checked_integer("bits", bits, 0) + (not signed)) / 3
 
     def slope(a: float) -> float:
         return a * (math.erfc(a / math.sqrt(2)) + step) - math.sqrt(2 / math.pi) * math.exp(-a * a / 2)
@@ -64,4 +66,5 @@ def sigma_from_range(low: float, high: float, count: int) -> float:
     """
     if high == low:
         return 0.0
+    checked_integer("count", count, 2)
     return (high - low) * 0.175 * (1 + math.sqrt(math.pi * math.log(4))) / math.sqrt(2 * math.log(count))

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import choose
-from .histograms import Histogram
+from .histograms import Histogram, checked_integer
 
 Array = np.ndarray[Any, Any]
 _ROWS = 256  # candidates at once
@@ -142,6 +142,7 @@ def _in_levels(prefix: Prefix, i: Array, edges: Array) -> Array:
 
 
 def _candidates(rule: Search, bins: int, levels: int) -> Sequence[int]:
+    checked_integer("levels", levels, 1)
     last = bins if rule.all_bins else bins - 1
     return range(min(rule.start(levels), bins), last + 1) or [bins]
 

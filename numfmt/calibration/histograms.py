@@ -62,6 +62,8 @@ class Histogram:
                 f"a histogram takes a list of counts, integers from 0 on, not all 0; got {given.dtype} of shape"
                 f" {given.shape}. Count the elements of each bin first"
             )
+        if not 0 <= self.width < math.inf:
+            raise ValueError(f"the width of a bin is 0 or more and finite, got {self.width!r}")
         object.__setattr__(self, "counts", given.astype(np.int64))
 
     @property
@@ -73,6 +75,17 @@ class Histogram:
         counts = self.counts.copy()
         counts[0] -= self.zeros
         return counts
+
+
+def checked_integer(name: str, value: Any, least: int) -> int:
+    """An integer from `least` on, or `ValueError`.
+
+    >>> checked_integer("levels", 2, 1)
+    2
+    """
+    if isinstance(value, bool) or not hasattr(value, "__index__") or value < least:
+        raise ValueError(f"{name} is an integer from {least} on, got {value!r}")
+    return int(value)
 
 
 class Data(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -118,7 +119,7 @@ def range_of_slice(x: Any, method: str, bits: int, spans: bool) -> tuple[float, 
 def checked(bits: int, signed: bool, percentile: float) -> Options:
     if isinstance(bits, bool) or not hasattr(bits, "__index__") or not 2 <= bits <= MOST_BITS:
         raise ValueError(f"bits is an integer from 2 to {MOST_BITS}, got {bits!r}")
-    if not 0 < percentile <= 100:
+    if not (hasattr(percentile, "__float__") and 0 < percentile <= 100):
         raise ValueError(
             f"percentile is above 0 and at most 100, got {percentile!r}; the share 0.999 is 99.9"
         )
@@ -131,6 +132,8 @@ def scale(threshold: float, bits: int = 8, signed: bool = True) -> float:
     >>> scale(127.0), scale(0.0)
     (1.0, 1.0)
     """
+    if not 0 <= threshold < math.inf:
+        raise ValueError(f"a threshold is 0 or more and finite, got {threshold!r}")
     return threshold / largest_code(bits, signed) or 1.0
 
 
@@ -141,6 +144,7 @@ def percentile_of_bins(histogram: Histogram, p: float) -> float:
     >>> percentile_of_bins(Histogram([90, 9, 1]), 99.0)
     1.0
     """
+    checked(8, True, p)
     shares = (histogram.counts / histogram.total).cumsum()
     return float(shares.searchsorted(p / 100)) * histogram.width
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .histograms import Histogram
+from .histograms import Histogram, checked_integer
 
 Array = np.ndarray[Any, Any]
 START = 128  # the first bin whose middle pytorch-quantization tries
@@ -26,7 +26,7 @@ def largest_code(bits: int, signed: bool = True) -> int:
     >>> largest_code(8), largest_code(8, signed=False)
     (127, 255)
     """
-    return (1 << (bits - signed)) - 1
+    return (1 << (checked_integer("bits", bits, 1 + signed) - signed)) - 1
 
 
 def mean_squared_errors(histogram: Histogram, thresholds: Any, bits: int = 8, signed: bool = True) -> Array:

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from .divergence import Prefix, prefix_sums
+from .histograms import checked_integer
 
 Array = np.ndarray[Any, Any]
 _EPSILON = np.float32(1e-4)
@@ -41,9 +42,10 @@ def window_divergences(counts: Any, levels: int = 255) -> tuple[range, Array]:
     ([1, 2, 3, 4], [3.2702, 1.3899, 0.073, 0.0798])
     """
     given = np.asarray(counts)
-    if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size % 2:
+    checked_integer("levels", levels, 1)
+    if given.ndim != 1 or given.dtype.kind not in "iu" or not given.size % 2 or given.min() < 0:
         raise ValueError(
-            f"windows have a middle: expected an odd number of integer counts, got {given.dtype} of shape"
+            f"windows have a middle: expected an odd number of integer counts from 0 on, got {given.dtype} of shape"
             f" {given.shape}. Count the elements in 2n + 1 bins from -max to max"
         )
     middle, prefix = given.size // 2, prefix_sums(given.astype(np.int64))

@@ -80,3 +80,14 @@ def test_one_sided_data_are_half_a_density_about_zero():
 @pytest.mark.parametrize("method", ["aciq_laplace", "aciq_gauss", "aciq_gauss_range"])
 def test_never_above_the_largest_magnitude(method):
     assert threshold([1.0, -1.0, 0.5], method, 8) == 1.0
+
+
+@pytest.mark.parametrize("ratio", PRINTED)
+def test_bits_are_counted(ratio):
+    with pytest.raises(ValueError, match="bits is an integer from 0 on, got -1"):
+        ratio(-1)
+
+
+def test_one_element_has_no_spread():
+    with pytest.raises(ValueError, match="count is an integer from 2 on, got 1"):
+        sigma_from_range(0.0, 1.0, 1)

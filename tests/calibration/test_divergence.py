@@ -193,6 +193,19 @@ def test_what_is_no_histogram(counts):
         Histogram(counts)
 
 
+@pytest.mark.parametrize("width", [-1.0, math.nan, math.inf])
+def test_what_is_no_width(width):
+    with pytest.raises(ValueError, match="the width of a bin is 0 or more and finite, got"):
+        Histogram([1], width)
+
+
+@pytest.mark.parametrize("levels", [0, -1, 2.0, True])
+def test_what_is_no_number_of_levels(levels):
+    for search in (divergences, least_divergence):
+        with pytest.raises(ValueError, match="levels is an integer from 1 on, got"):
+            search(Histogram([1, 2, 3]), levels)
+
+
 def test_nothing_to_search():
     with pytest.raises(ValueError, match="leaves no element"):
         least_divergence(Histogram([5], zeros=5), search="kl_ncnn")

@@ -146,3 +146,10 @@ def test_l2_of_one_value():
 def test_no_threshold_is_zero():
     with pytest.raises(ValueError, match=r"above 0, got 0.0"):
         mean_squared_errors(Histogram([1]), [1.0, 0.0])
+
+
+@pytest.mark.parametrize("search", [least_squares, lambda h, b: mean_squared_errors(h, [1.0], b)])
+def test_a_sign_takes_a_bit(search):
+    for bits in (0, 1):
+        with pytest.raises(ValueError, match=f"bits is an integer from 2 on, got {bits}"):
+            search(Histogram([1, 2, 3]), bits)

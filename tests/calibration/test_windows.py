@@ -196,10 +196,16 @@ def test_more_levels_than_bins_clip_nothing(bits):
     assert threshold(ARRAYS["tails"], "kl_mxnet", bits) == abs(ARRAYS["tails"]).max()
 
 
-@pytest.mark.parametrize("counts", [[], [1, 2], [[1]], [0.5], ["a"], [True]])
+@pytest.mark.parametrize("counts", [[], [1, 2], [[1]], [0.5], ["a"], [True], [1, -2, 3]])
 def test_what_has_no_middle(counts):
     with pytest.raises(ValueError, match="expected an odd number of integer counts"):
         window_divergences(counts)
+
+
+@pytest.mark.parametrize("levels", [0, 1.5])
+def test_what_is_no_number_of_levels(levels):
+    with pytest.raises(ValueError, match="levels is an integer from 1 on, got"):
+        window_divergences([1, 2, 3], levels)
 
 
 @pytest.mark.parametrize("method", WHOLE)
