@@ -1,8 +1,9 @@
 """Real multipliers as integers: q * 2**(shift - 31), and the three ways to multiply by one.
 
 "double" rounds twice, as gemmlowp does and TFLite's source by default; "single" rounds once
-(TFLITE_SINGLE_ROUNDING, ruy's reference, CMSIS-NN with its switch); "neon" rounds twice, the second time
-with ties upwards, as TFLite's code for Arm does, from its source, and ruy in LiteRT on x86, as run.
+(TFLITE_SINGLE_ROUNDING, CMSIS-NN with its switch, ruy's portable code); "neon" rounds twice, the second
+time with ties upwards (TFLite's code for Arm, ruy's vectorised code). ruy was run, in LiteRT 2.3 on x86;
+the code for Arm was read.
 """
 
 from __future__ import annotations
@@ -128,7 +129,8 @@ def multiply_int64_by_quantized_multiplier(x: Any, q: Any, shift: Any) -> Any:
 
     TFLite's overload of MultiplyByQuantizedMultiplier for int64: q is cut to 16 bits, q16 =
     (q + 2**15) >> 16, at most 0x7FFF; the result is (x q16 + 2**(14 - shift)) >> (15 - shift). What int32
-    does not hold wraps, where the library asserts.
+    does not hold wraps, where the library asserts. LiteRT 2.3 on x86 does not do so, as run: it
+    multiplies in float64, ``RequantizeFloat(m, to="int16", library="litert")``.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""FULLY_CONNECTED of LiteRT on x86, which requantizes in three ways, none of them gemmlowp's default.
+"""FULLY_CONNECTED of LiteRT on x86, which requantizes in four ways, none of them gemmlowp's default.
 
-By default XNNPACK does, in float32; without it ruy, in integers with ties upwards; the reference
-kernels, and those of int16, multiply in float64. So much is seen by running them; ties are many in what
-follows.
+By default XNNPACK does, in float32. Without it ruy: its vectorised code as "neon", its portable code as
+"single". The reference kernels, and those of int16, multiply in float64. So much is seen by running
+them; ties are many in what follows.
 """
 
 import itertools
@@ -57,11 +57,19 @@ def model(x, weight, bias, scales, zeros):
     return bytes(builder.Output())
 
 
+@pytest.fixture
+def kernels(request, monkeypatch):
+    """ruy looks at $RUY_PATHS when a session begins: 1 is its portable path."""
+    if request.param == "ruy in C++":
+        monkeypatch.setenv("RUY_PATHS", "1")
+    return request.param
+
+
 def litert(kernels, x, weight, bias, scales, zeros):
     interpreter = pytest.importorskip("ai_edge_litert.interpreter")
     session = interpreter.Interpreter(
         model_content=model(x, weight, bias, scales, zeros),
-        experimental_op_resolver_type=getattr(interpreter.OpResolverType, kernels),
+        experimental_op_resolver_type=getattr(interpreter.OpResolverType, KERNELS[kernels]),
     )
     session.allocate_tensors()
     session.set_tensor(session.get_input_details()[0]["index"], x)
@@ -84,6 +92,13 @@ def few(dtype, shape, low=None):
     return RNG.integers(0, 4, shape).astype(dtype)
 
 
+KERNELS = {
+    "XNNPACK": "BUILTIN",
+    "ruy": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "ruy in C++": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "reference": "BUILTIN_REF",
+}
+ROUNDINGS = {"ruy": "neon", "ruy in C++": "single"}
 MULTIPLIERS = [1 / 2, 1 / 4, 1 / 64, 0.0371, 0.00171, 1.5]
 OPERANDS = {"random": random, "extreme": extreme, "few": few}
 
@@ -97,17 +112,17 @@ def scales_for(multiplier, per_channel):
 
 
 def pipeline(kernels, dtype, bias, scales, zero):
-    if kernels == "BUILTIN":
+    real = np.float64(scales[0]) * np.float64(scales[1]) / np.float64(scales[2])
+    if kernels in ROUNDINGS:
+        limits, rounding = np.iinfo(dtype), ROUNDINGS[kernels]
+        requantize = Requantize(*gemmlowp.quantize_multiplier(real, rounding), zero, rounding)
+        return [BiasAddition(bias), requantize, Clamp(limits.min, limits.max), SaturatingCast(dtype)]
+    if kernels == "XNNPACK":
         return [
             BiasAddition(bias),
             RequantizeFloat(scales[0] * scales[1] / scales[2], zero, dtype, "xnnpack"),
         ]
-    real = np.float64(scales[0]) * np.float64(scales[1]) / np.float64(scales[2])
-    if kernels == "BUILTIN_REF":
-        return [BiasAddition(bias), RequantizeFloat(real, zero, dtype, "litert")]
-    limits = np.iinfo(dtype)
-    requantize = Requantize(*gemmlowp.quantize_multiplier(real), zero, "neon")
-    return [BiasAddition(bias), requantize, Clamp(limits.min, limits.max), SaturatingCast(dtype)]
+    return [BiasAddition(bias), RequantizeFloat(real, zero, dtype, "litert")]
 
 
 CASES = [
@@ -116,7 +131,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("kernels", ["BUILTIN", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF"])
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
 @pytest.mark.parametrize(("dtype", "per_channel", "operands", "depth"), CASES)
 def test_fully_connected(dtype, per_channel, operands, depth, kernels):
     zeros, make = ZEROS[dtype], OPERANDS[operands]
@@ -131,7 +146,7 @@ def test_fully_connected(dtype, per_channel, operands, depth, kernels):
         assert np.array_equal(ours, theirs), f"{multiplier}: {(ours != theirs).sum()} of {ours.size} differ"
 
 
-@pytest.mark.parametrize("kernels", ["BUILTIN", "BUILTIN_WITHOUT_DEFAULT_DELEGATES", "BUILTIN_REF"])
+@pytest.mark.parametrize("kernels", KERNELS, indirect=True)
 def test_int16_activations_with_int64_accumulators_go_through_float64(kernels):
     """Their sums fit int32 here. gemmlowp's kin would cut the multiplier to 16 bits."""
     x, weight, bias = random("int16", (M, 8)), random("int8", (N, 8), low=-127), RNG.integers(-4000, 4000, N)
@@ -152,7 +167,7 @@ def test_the_float64_multiplier_is_not_quantized():
         np.arange(N, dtype=np.int32),
     )
     scales = np.float32(1 + 2.0**-18), np.full(N, 1 - 2.0**-18, np.float32), np.float32(8)
-    theirs = litert("BUILTIN_REF", x, weight, bias, scales, (0, 0, 0))
+    theirs = litert("reference", x, weight, bias, scales, (0, 0, 0))
     real = np.float64(scales[0]) * np.float64(scales[1]) / 8
     accumulators = gemmlowp.gemm(x, weight.T)
     exact, quantized = (
@@ -169,6 +184,6 @@ def test_what_an_int32_does_not_hold():
     x, weight, bias = np.int8([[127], [-128], [64], [-64]]), np.ones((1, 1), np.int8), np.zeros(1, np.int32)
     for exponent, zero in itertools.product((20, 24, 25, 30), (3, -5)):
         scales = (np.float32(2.0**exponent), np.float32(1), np.float32(1))
-        theirs = litert("BUILTIN_REF", x, weight, bias, scales, (0, 0, zero))
+        theirs = litert("reference", x, weight, bias, scales, (0, 0, zero))
         ours = gemmlowp.run(x, [RequantizeFloat(2.0**exponent, zero, "int8", "litert")])
         assert np.array_equal(ours, theirs)
