@@ -219,6 +219,9 @@ def test_tiny_ranges_have_a_normal_scale():
     array = numfmt.parse("int8[axis=0]").encode(np.float32([[1e-44, 1e-38]]))
     assert array.scales.tolist() == [2.0**-126]
     assert array.codes.tolist() == [[0, 1]]
+    for profile in ("default", "onnx", "onnxruntime", "torchao"):
+        form = numfmt.parse(f"uint8[calibrate=minmax,profile={profile}]")
+        assert form.encode(np.float32([0, 1e-38])).scales == 2.0**-126
 
 
 def test_formats_hold_no_arrays():

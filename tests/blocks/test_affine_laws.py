@@ -286,6 +286,43 @@ def test_nan():
     assert same(own, x)
 
 
+@pytest.mark.parametrize("spec", ["int8[scale=0.5]", "int8[axis=1]"])
+def test_every_way_out_tells_nan_from_infinity(spec):
+    """Straight, strided, narrow and in place; by rows and by columns."""
+    form, given = numfmt.parse(spec), {} if "scale" in spec else {"scale": np.full(70, 0.5, np.float32)}
+    x = np.full((40, 70), np.inf, np.float32)
+    for value in (np.inf, -np.inf, np.nan):
+        x[7, 3] = value
+        for out in (
+            np.empty_like(x),
+            np.empty((40, 140), np.float32)[:, ::2],
+            x.astype(np.float16),
+            x.copy(),
+        ):
+            source = out if out.flags.c_contiguous and out.dtype == x.dtype else x
+            source[...] = x
+            if value == value:
+                assert set(form.cast(source, out=out, **given).ravel().tolist()) <= {63.5, -64.0}
+            else:
+                with pytest.raises(numfmt.RangeError, match="1 of 2800 values is NaN"):
+                    form.cast(source, out=out, **given)
+
+
+@pytest.mark.parametrize("shift", [1, 40_001, -1, -40_001])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_long_overlaps(dtype, shift):
+    """Longer than the pieces that go by a scratch array: each is read before another is written over it."""
+    memory = np.zeros(150_000, dtype)
+    start, end = max(shift, 0), memory.size + min(shift, 0)
+    x = memory[start:end] if shift > 0 else memory[: end - start]
+    out = memory[: x.size] if shift > 0 else memory[memory.size - x.size :]
+    x[...] = hard_numbers(0.1, x.size)
+    form = numfmt.parse("int8[scale=0.1]")
+    wanted = form.cast(x.copy())
+    form.cast(x, out=out)
+    assert same(out, wanted)
+
+
 def test_infinities_saturate_and_scales_from_them_are_refused():
     assert numfmt.parse("int8[scale=1]").encode([np.inf, -np.inf]).codes.tolist() == [127, -128]
     form = numfmt.parse("int8[axis=0]")

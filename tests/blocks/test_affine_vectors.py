@@ -143,6 +143,33 @@ def test_gemmlowp_parameters():
     assert zero == 226
 
 
+# A range whose zero point is a tie: least, greatest, first code, zero point. Scale 1.
+TIED_ZEROS = [
+    ("default", -0.5, 254.5, 0, 0),
+    ("gemmlowp", -0.5, 254.5, 0, 1),
+    ("tflite", -0.5, 254.5, 0, 1),
+    ("torch_quantize", -0.5, 253.5, -127, -127),  # low / scale is rounded, then taken from the first code
+    ("torchao", -0.5, 253.5, -127, -127),
+    ("default", -0.5, 253.5, -127, -126),
+]
+
+
+@pytest.mark.parametrize(("profile", "low", "high", "first", "zero"), TIED_ZEROS)
+def test_zero_points_that_are_ties(profile, low, high, first, zero):
+    last = first + int(high - low)
+    assert PROFILES[profile].affine(np.float32(low), np.float32(high), first, last) == (1.0, zero)
+
+
+def test_a_zero_point_added_with_one_rounding_two_or_none():
+    """x * fl32(1 / 0.1) + 3 is just below 5.5, which float32 holds only if the sum is not rounded twice."""
+    x, options = floats("3E7FFFFE"), {"scale": np.float32(0.1), "zero": 3}
+    for profile, code in (("torch_quantize", 5), ("torch_fake_quantize", 5), ("torchao", 5)):
+        for engine in ("numpy", "kernel"):
+            assert form("uint8", profile).encode(x, **options, engine=engine).codes.tolist() == [code]
+    by_axis = form("uint8", "torch_quantize").encode(x, scale=[np.float32(0.1)], zero=[3], axis=0)
+    assert by_axis.codes.tolist() == [6]
+
+
 # What a slice of zeros gives: scale, zero point, code of 0
 ZEROS = [
     ("int8[calibrate=absmax]", 1.0, 0, 0),
