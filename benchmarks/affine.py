@@ -6,38 +6,18 @@ Ratios are of least times over interleaved rounds, one thread unless said.
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
 import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from timing import Row, best, machine, markdown, per_call, replace_section, show
+from timing import Row, best, module, normal, per_call, report, threads
 
 from numfmt import parse
 from numfmt.engine import jit
 
 N = 10_000_000
 COPY = "np.copyto"
-README = os.path.join(os.path.dirname(__file__), "README.md")
-
-
-def normal(*shape: int) -> Any:
-    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
-
-
-def module(name: str) -> Any:
-    """A peer, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def threads(count: int) -> None:
-    os.environ["NUMFMT_NUM_THREADS"] = str(count)
 
 
 def value_rows() -> Iterator[Row]:
@@ -209,19 +189,6 @@ SECTIONS = {
 }
 
 
-def main() -> None:
-    threads(1)
-    wanted = [a for a in sys.argv[1:] if not a.startswith("--")]
-    assert jit.loops() is not None
-    text = ["## Affine quantization", "", f"`python benchmarks/affine.py`, measured on {machine()}.", ""]
-    show("\n".join(text))
-    for title, rows in SECTIONS.items():
-        if not wanted or any(w.lower() in title.lower() for w in wanted):
-            text.append(markdown(title, list(rows())))
-            show(text[-1])
-    if "--write" in sys.argv:
-        replace_section(README, "affine", "\n".join(text))
-
-
 if __name__ == "__main__":
-    main()
+    assert jit.loops() is not None
+    report("affine", ["## Affine quantization", "", "`python benchmarks/affine.py`", ""], SECTIONS)

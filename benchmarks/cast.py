@@ -7,7 +7,6 @@ Ratios are of least times over interleaved rounds, one thread unless said; the b
 
 from __future__ import annotations
 
-import importlib
 import os
 import subprocess
 import sys
@@ -15,31 +14,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from timing import Row, best, machine, markdown, per_call, replace_section, show
+from timing import Row, best, module, normal, per_call, report, threads
 
 import numfmt
 from numfmt.engine import jit, pool
 
 N = 10_000_000
 COPY = "np.copyto"
-README = os.path.join(os.path.dirname(__file__), "README.md")
 NARROW = ("f16", "bf16", "tf32", "e4m3fn", "e5m2")
-
-
-def normal(n: int) -> Any:
-    return np.random.default_rng(0).standard_normal(n, dtype=np.float32)
-
-
-def module(name: str) -> Any:
-    """A peer, or None where it is not installed."""
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
-
-
-def threads(count: int) -> None:
-    os.environ["NUMFMT_NUM_THREADS"] = str(count)
 
 
 def value_rows() -> Iterator[Row]:
@@ -324,19 +306,6 @@ SECTIONS = {
 }
 
 
-def main() -> None:
-    threads(1)
-    wanted = [a for a in sys.argv[1:] if not a.startswith("--")]
-    assert jit.loops() is not None
-    text = [f"Measured on {machine()}.", ""]
-    show(text[0])
-    for title, rows in SECTIONS.items():
-        if not wanted or any(w.lower() in title.lower() for w in wanted):
-            text.append(markdown(title, list(rows())))
-            show(text[-1])
-    if "--write" in sys.argv:
-        replace_section(README, "cast", "\n".join(text))
-
-
 if __name__ == "__main__":
-    main()
+    assert jit.loops() is not None
+    report("cast", [], SECTIONS)

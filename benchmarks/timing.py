@@ -4,15 +4,17 @@ is kept, so that a noisy machine hits all of them alike."""
 from __future__ import annotations
 
 import datetime
+import importlib
 import os
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 Task = Callable[[], Any]
+README = os.path.join(os.path.dirname(__file__), "README.md")
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,39 @@ def per_call(task: Task, calls: int = 20000, rounds: int = 7) -> float:
             task()
         result = min(result, (time.perf_counter() - start) / calls)
     return result
+
+
+def module(name: str) -> Any:
+    """A peer, or None where it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        return None
+
+
+def threads(count: int) -> None:
+    os.environ["NUMFMT_NUM_THREADS"] = str(count)
+
+
+def normal(*shape: int) -> Any:
+    import numpy as np
+
+    return np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+
+
+def report(section: str, head: list[str], parts: dict[str, Callable[[], Iterable[Row]]]) -> None:
+    """Run the parts whose titles hold a word of the command line, all without one; with --write into the
+    section of README.md."""
+    threads(1)
+    wanted = [word.lower() for word in sys.argv[1:] if not word.startswith("--")]
+    text = [*head, f"Measured on {machine()}.", ""]
+    show("\n".join(text))
+    for title, rows in parts.items():
+        if not wanted or any(word in title.lower() for word in wanted):
+            text.append(markdown(title, list(rows())))
+            show(text[-1])
+    if "--write" in sys.argv:
+        replace_section(README, section, "\n".join(text))
 
 
 def machine() -> str:

@@ -38,12 +38,15 @@ def gemm_loops() -> ModuleType | None:
 @cache
 def cpu_features() -> frozenset[str] | None:
     """The CPU's features that numba compiles for, or None where it does not compile."""
-    if gemm_loops() is None:
+    loops = gemm_loops()
+    if loops is None:
         return None
     from numba.core.registry import cpu_target
 
-    features = cpu_target.target_context.codegen().magic_tuple()[2]
-    return frozenset(name[1:] for name in features.split(",") if name.startswith("+"))
+    codegen = cpu_target.target_context.codegen()
+    named = codegen.magic_tuple()[2].split(",")
+    implied = loops.tiles.implied_features(codegen)  # by a CPU's name, which may come without a list
+    return frozenset(name[1:] for name in named if name.startswith("+")) | implied
 
 
 def _config() -> Any:

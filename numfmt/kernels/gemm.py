@@ -19,6 +19,7 @@ import numpy as np
 from numba import njit
 from numba.extending import register_jitable
 
+from . import tiles as tiles
 from .tiles import (
     LINES,
     PAIRS_4,
@@ -47,6 +48,7 @@ LANE = 4  # bytes
 BLOCK_K = 512  # lanes along k in a block
 BLOCK_A, BLOCK_B = 1 << 21, 1 << 19  # bytes packed at a time
 BLOCK_LINES = 1 << 12  # rows of A or columns of B, at most
+PANELS = 8  # written side by side: as many lines of one set as the first-level cache has ways
 SLACK = 1 << 13  # bytes that packing may write past its block
 SPARE = 1 << 12
 
@@ -153,18 +155,12 @@ def pack_along(form, of_a, x, lines, k, target, width, sums, spare):
 
 
 @register_jitable
-def pack_across(form, of_a, x, h, j, lines, k, target, sums, spare):
-    """One vector: `depth` neighbours along k from h of `lanes` lines from j, as far as k and `lines` go."""
-    place, along = x.place + h * x.along + j * x.size, x.along
-    if h + form.depth > k or j + form.lanes > lines:
-        clear(spare, form.depth * form.lanes * x.size)
-        for r in range(min(form.depth, k - h)):
-            copy(spare + r * form.lanes * x.size, place + r * along, min(form.lanes, lines - j) * x.size)
-        place, along = spare, form.lanes * x.size
-    if of_a:
-        across_a(form, place, along, x.size, target, x.flip, sums)
-    else:
-        across_b(form, place, along, x.size, target, x.flip, sums)
+def gather(x, h, j, depth, width, k, lines, spare):
+    """Copies what A or B has of `depth` neighbours along k from h and `width` lines from j."""
+    clear(spare, depth * width * x.size)
+    for r in range(min(depth, k - h)):
+        place = x.place + (h + r) * x.along + j * x.size
+        copy(spare + r * width * x.size, place, min(width, lines - j) * x.size)
 
 
 @register_jitable
@@ -186,8 +182,12 @@ def pack_a(form, x, m, behind, k, work):
                 summed = pack_along(form, True, here, there, k, panel, height, sums, work.spare)
             else:
                 for g in range(lanes):
-                    target = panel + LANE * height * g
-                    pack_across(form, True, x, g * form.depth, start, behind, k, target, sums, work.spare)
+                    h, target = g * form.depth, panel + LANE * height * g
+                    place, along = x.place + h * x.along + start * x.size, x.along
+                    if h + form.depth > k or start + form.lanes > behind:
+                        gather(x, h, start, form.depth, form.lanes, k, behind, work.spare)
+                        place, along = work.spare, form.lanes * x.size
+                    across_a(form, place, along, x.size, 1, target, 0, x.flip, sums)
         row += height
     return summed
 
@@ -204,11 +204,20 @@ def pack_b(form, x, n, k, target, sums, spare):
             total = sums + LANE * j
             pack_along(form, False, here, min(form.lanes, n - j), k, place, form.columns, total, spare)
     else:
-        for g in range(lanes):
-            for j in range(0, n, form.lanes):
-                place = j // form.columns * form.columns * lanes + j % form.columns + form.columns * g
-                total = sums + LANE * j
-                pack_across(form, False, x, g * form.depth, j, n, k, target + LANE * place, total, spare)
+        panel = LANE * form.columns * lanes
+        for j in range(0, n, PANELS * form.columns):
+            right, here = min(j + PANELS * form.columns, n), target + LANE * j * lanes
+            whole = (right - j) // form.columns
+            for g in range(lanes):
+                h, total = g * form.depth, sums + LANE * j
+                place, count = x.place + h * x.along + j * x.size, whole if h + form.depth <= k else 0
+                if count:
+                    across_b(form, place, x.along, x.size, count, here, panel, x.flip, total)
+                for p in range(j + count * form.columns, right, form.columns):
+                    gather(x, h, p, form.depth, form.columns, k, n, spare)
+                    place, total = target + LANE * (p * lanes + form.columns * g), sums + LANE * p
+                    across_b(form, spare, form.columns * x.size, x.size, 1, place, 0, x.flip, total)
+                here += LANE * form.columns
 
 
 # tiles

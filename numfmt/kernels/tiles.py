@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from llvmlite import ir
+from llvmlite import binding, ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
@@ -62,6 +62,20 @@ PAIRS_16 = Pairs16(16, 2, 32, 12, 8, 4, 0)
 PAIRS_8 = Pairs8(8, 2, 16, 6, 4, 2, 0)
 PAIRS_4 = Pairs4(4, 2, 8, 6, 4, 2, 0)
 _FORMS = {type(form): form for form in (VNNI_SIGNED, VNNI_UNSIGNED, PAIRS_16, PAIRS_8, PAIRS_4)}
+
+
+def implied_features(codegen: Any) -> frozenset[str]:
+    """What the registers tell that LLVM takes for 32 int16 on the CPU that numba compiles for."""
+    vector = ir.VectorType(I16, 32)
+    module = ir.Module()
+    module.triple = codegen.magic_tuple()[0]
+    probe = ir.Function(module, ir.FunctionType(vector, [vector, vector]), "probe")
+    builder = ir.IRBuilder(probe.append_basic_block())
+    builder.ret(builder.add(*probe.args))
+    machine = getattr(codegen, "_tm", None)
+    text = machine.emit_assembly(binding.parse_assembly(str(module))) if machine else ""
+    wide = "zmm" in text
+    return frozenset(["avx512f", "avx512bw"] * wide + ["avx2"] * (wide or "ymm" in text))
 
 
 class Code:
@@ -264,25 +278,55 @@ def _for_each_size(code: Code, size: Any, emit: Callable[[Any], None]) -> None:
     return None
 
 
-def _packed_across(code: Code, element: Any, source: Any, stride: Any, flip: Any) -> Any:
-    """`depth` lines along k, of `lanes` neighbours each, in one vector."""
-    builder, form = code.builder, code.form
+def _packed_across(
+    code: Code, element: Any, source: Any, stride: Any, flip: Any, vectors: int = 1
+) -> list[Any]:
+    """`depth` lines along k, of `lanes` neighbours for each of the vectors."""
+    builder, form, width = code.builder, code.form, code.form.lanes * vectors
     places = [source]
     for _ in range(form.depth - 1):
         places.append(builder.add(places[-1], stride))
-    lines = [code.load(place, ir.VectorType(element, form.lanes)) for place in places]
+    lines = [code.load(place, ir.VectorType(element, width)) for place in places]
     while len(lines) > 1:
         half = len(lines) // 2
         lines = [code.interleaved(lines[i], lines[i + half]) for i in range(half)]
-    return builder.bitcast(_elements(code, lines[0], flip), code.vector)
+    whole = builder.bitcast(_elements(code, lines[0], flip), ir.VectorType(I32, width))
+    return [
+        builder.shuffle_vector(whole, whole, _indices(range(first, first + form.lanes)))
+        for first in range(0, width, form.lanes)
+    ]
 
 
 def _across(of_a: bool) -> Callable[..., None]:
-    def emit(code: Code, source: Any, stride: Any, size: Any, target: Any, flip: Any, sums: Any) -> None:
+    """Packs `depth` lines along k: into one vector for A, for B into each of `count` panels, which are
+    `panel` bytes apart."""
+
+    def emit(
+        code: Code,
+        source: Any,
+        stride: Any,
+        size: Any,
+        count: Any,
+        target: Any,
+        panel: Any,
+        flip: Any,
+        sums: Any,
+    ) -> None:
+        builder, form = code.builder, code.form
+        width = form.lanes if of_a else form.columns
+
         def of(element: Any) -> None:
-            packed = _packed_across(code, element, source, stride, flip)
-            code.store(packed, target)
-            code.store(_counted(code, code.load(sums), packed, of_a), sums)
+            def body(i: Any, states: State) -> State:
+                place = builder.add(source, builder.mul(i, code.number(width * element.width // 8)))
+                here = builder.add(target, builder.mul(i, panel))
+                total = builder.add(sums, builder.mul(i, code.number(4 * width)))
+                for packed in _packed_across(code, element, place, stride, flip, width // form.lanes):
+                    code.store(packed, here)
+                    code.store(_counted(code, code.load(total), packed, of_a), total)
+                    here, total = code.plus(here, 4 * form.lanes), code.plus(total, 4 * form.lanes)
+                return states
+
+            code.loop(count, [], body)
 
         _for_each_size(code, size, of)
 
@@ -333,13 +377,13 @@ _ACROSS_A, _ACROSS_B, _ALONG_A, _ALONG_B = (f(of_a) for f in (_across, _along) f
 
 
 @intrinsic
-def across_a(typing, form, source, stride, size, target, flip, sums):
-    return _on(form, 6, _ACROSS_A)
+def across_a(typing, form, source, stride, size, count, target, panel, flip, sums):
+    return _on(form, 8, _ACROSS_A)
 
 
 @intrinsic
-def across_b(typing, form, source, stride, size, target, flip, sums):
-    return _on(form, 6, _ACROSS_B)
+def across_b(typing, form, source, stride, size, count, target, panel, flip, sums):
+    return _on(form, 8, _ACROSS_B)
 
 
 @intrinsic
@@ -370,7 +414,7 @@ def _slide(code: Code, by: Any, source: Any, stride: Any, count: Any, flip: Any,
     def body(i: Any, states: State) -> State:
         offset = builder.mul(i, code.number(lanes))
         place = builder.add(source, offset)
-        packed = _packed_across(code, I8, place, stride, flip)
+        (packed,) = _packed_across(code, I8, place, stride, flip)
         later = builder.add(place, ahead)
         for _ in range(code.form.depth):
             builder.call(prefetch, [builder.inttoptr(later, I8.as_pointer()), *how])

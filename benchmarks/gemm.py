@@ -1,0 +1,321 @@
+"""Speed of integer matrix products: numfmt and the peers that are installed, in one run.
+`python benchmarks/gemm.py [--write] [section ...]`.
+
+Ratios are of least times over interleaved rounds, one thread unless said. With GEMMLOWP set to the folder
+of gemmlowp's sources and a C++ compiler at hand, its AVX2 kernel is a peer too.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read as NumPy is imported
+
+import ctypes
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+from timing import Row, best, module, per_call, report, threads
+
+from numfmt import gemmlowp, matmul, prepack
+from numfmt.gemm import path
+
+SHAPES = {
+    "256": (256, 256, 256),
+    "512": (512, 512, 512),
+    "1024": (1024, 1024, 1024),
+    "2048": (2048, 2048, 2048),
+    "1x4096x4096": (1, 4096, 4096),
+    "64x4096x4096": (64, 4096, 4096),
+}
+# m x k x n: least ratio and aim
+PACKED_IN_THE_CALL = {
+    "256": (0.85, 1.0), "512": (0.9, 1.0), "1024": (0.9, 1.0), "2048": (0.85, 1.0), "1x4096x4096": (2.5, 3.5),
+    "64x4096x4096": (0.9, 1.0),
+}  # fmt: skip
+WRAPPER = """
+#include "public/gemmlowp.h"
+extern "C" void multiply(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* c, int m, int n, int k) {
+  static gemmlowp::GemmContext context;
+  context.set_max_num_threads(1);
+  gemmlowp::MatrixMap<const std::uint8_t, gemmlowp::MapOrder::RowMajor> left(a, m, k);
+  gemmlowp::MatrixMap<const std::uint8_t, gemmlowp::MapOrder::RowMajor> right(b, k, n);
+  gemmlowp::MatrixMap<std::int32_t, gemmlowp::MapOrder::RowMajor> result(c, m, n);
+  gemmlowp::GemmWithOutputPipeline<std::uint8_t, std::int32_t, gemmlowp::DefaultL8R8BitDepthParams>(
+      &context, left, right, &result, -128, -7, std::make_tuple());
+}
+"""
+
+
+def numbers(dtype: Any, *shape: int) -> Any:
+    info = np.iinfo(dtype)
+    return np.random.default_rng(0).integers(info.min, info.max + 1, shape).astype(dtype)
+
+
+def rounds(shape: tuple[int, int, int]) -> int:
+    return 9 if np.prod(shape) > 2**31 else 25
+
+
+def times(tasks: dict[str, Any], shape: tuple[int, int, int]) -> dict[str, float]:
+    """Least seconds; short tasks many times over, so that a clock tick does not count."""
+    calls = max(1, int(2**27 / np.prod(shape)))
+
+    def many(task: Any) -> Any:
+        return lambda: [task() for _ in range(calls)]
+
+    found = best({name: many(task) for name, task in tasks.items()}, rounds(shape))
+    return {name: seconds / calls for name, seconds in found.items()}
+
+
+def packed_in_the_call() -> Iterator[Row]:
+    """int8 by int8 into a given int32 array, against torch._int_mm."""
+    torch = module("torch")
+    if not torch:
+        return
+    for turned in (False, True):
+        for name, (m, k, n) in SHAPES.items():
+            limit, aim = PACKED_IN_THE_CALL[name]
+            if turned and m == 1:
+                limit, aim = 0.9, 1.0
+            a, b = numbers(np.int8, m, k), numbers(np.int8, n, k).T if turned else numbers(np.int8, k, n)
+            out = np.empty((m, n), np.int32)
+            left, right, target = (torch.from_numpy(x) for x in (a, b, out.copy()))
+            t = times({
+                "numfmt": lambda a=a, b=b, out=out: matmul(a, b, out=out),
+                "torch": lambda x=left, y=right, z=target: torch._int_mm(x, y, out=z),
+            }, (m, k, n))  # fmt: skip
+            what = f"{name}, {'b given as [N, K]' if turned else 'b row-major'}"
+            yield Row(what, t["numfmt"], "torch._int_mm", t["torch"], limit, aim, at_least=True)
+
+
+def prepacked() -> Iterator[Row]:
+    """uint8 by int8, B packed before, against ONNX Runtime with a constant B."""
+    for name, (m, k, n) in SHAPES.items():
+        a, b = numbers(np.uint8, m, k), numbers(np.int8, k, n)
+        out, packed = np.empty((m, n), np.int32), prepack(b)
+        peer = integer_session(a, b)
+        if peer:
+            tasks = {"numfmt": lambda a=a, p=packed, out=out: matmul(a, p, out=out), "peer": peer}
+            t = times(tasks, (m, k, n))
+            yield Row(
+                f"{name}, prepacked", t["numfmt"], "ONNX Runtime MatMulInteger", t["peer"], 0.95, 1.05, True
+            )
+
+
+def integer_session(a: Any, b: Any) -> Any:
+    """MatMulInteger of ONNX Runtime with b as a constant and everything bound, or None."""
+    onnx = module("onnx")
+    if not (onnx and module("onnxruntime")):
+        return None
+    h = onnx.helper
+    node = h.make_node("MatMulInteger", ["a", "b"], ["y"])
+    return session([node], a, {"b": b}, onnx.TensorProto.INT32, (a.shape[0], b.shape[1]))
+
+
+def requantized_session(a: Any, b: Any, multiplier: float) -> Any:
+    """QLinearMatMul: uint8 with zero points, per tensor."""
+    onnx = module("onnx")
+    if not (onnx and module("onnxruntime")):
+        return None
+    names = ["a", "a_scale", "a_zero", "b", "b_scale", "b_zero", "y_scale", "y_zero"]
+    node = onnx.helper.make_node("QLinearMatMul", names, ["y"])
+    one = np.float32(1)
+    constants = {
+        "a_scale": one, "a_zero": np.uint8(128), "b": b, "b_scale": one, "b_zero": np.int8(7),
+        "y_scale": np.float32(1 / multiplier), "y_zero": np.uint8(100),
+    }  # fmt: skip
+    return session([node], a, constants, onnx.TensorProto.UINT8, (a.shape[0], b.shape[1]))
+
+
+def session(nodes: Any, a: Any, constants: dict[str, Any], kind: int, shape: tuple[int, int]) -> Any:
+    import onnx
+    import onnxruntime
+
+    h = onnx.helper
+    given = h.make_tensor_value_info("a", onnx.TensorProto.UINT8, a.shape)
+    result = h.make_tensor_value_info("y", kind, shape)
+    held = [onnx.numpy_helper.from_array(np.asarray(x), name) for name, x in constants.items()]
+    graph = h.make_graph(nodes, "product", [given], [result], held)
+    model = h.make_model(graph, opset_imports=[h.make_opsetid("", 13)], ir_version=8)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("NUMFMT_NUM_THREADS", "1"))
+    runner = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    binding = runner.io_binding()
+    binding.bind_cpu_input("a", a)
+    binding.bind_output("y", "cpu")
+    return lambda: runner.run_with_iobinding(binding)
+
+
+def requantized() -> Iterator[Row]:
+    """uint8 with zero points out of uint8 by int8, against ONNX Runtime's QLinearMatMul."""
+    multiplier = 1e-4
+    q, shift = gemmlowp.quantize_multiplier(multiplier)
+    stages = [gemmlowp.Requantize(q, shift, zero=100), gemmlowp.SaturatingCast("uint8")]
+    for name in ("512", "1024"):
+        m, k, n = SHAPES[name]
+        a, b = numbers(np.uint8, m, k), numbers(np.int8, k, n)
+        packed, peer = prepack(b), requantized_session(a, b, multiplier)
+        if peer:
+            t = times({
+                "numfmt": lambda a=a, p=packed: gemmlowp.run(gemmlowp.gemm(a, p, -128, -7), stages),
+                "peer": peer,
+            }, (m, k, n))  # fmt: skip
+            yield Row(
+                f"{name}, uint8 out", t["numfmt"], "ONNX Runtime QLinearMatMul", t["peer"], 0.85, 1.0, True
+            )
+
+
+def against_floats() -> Iterator[Row]:
+    """At 1024: float32 products of NumPy, int16, gemmlowp's own kernel."""
+    shape = m, k, n = SHAPES["1024"]
+    a, b, out = numbers(np.uint8, m, k), numbers(np.uint8, k, n), np.empty((m, n), np.int32)
+    wide_a, wide_b = numbers(np.int16, m, k), numbers(np.int16, k, n)
+    x, y, z = a.astype(np.float32), b.astype(np.float32), np.empty((m, n), np.float32)
+    packed, peer = prepack(b), native_gemmlowp()
+    tasks = {
+        "numfmt": lambda: matmul(a, packed, out=out),
+        "int16": lambda: matmul(wide_a, wide_b, out=out),
+        "sgemm": lambda: np.matmul(x, y, out=z),
+    }
+    t = times(tasks | ({"gemmlowp": lambda: peer(a, b, out)} if peer else {}), shape)
+    for name, label in (("sgemm", "NumPy float32"), ("gemmlowp", "gemmlowp AVX2")):
+        if name in t:
+            yield Row("1024, prepacked", t["numfmt"], label, t[name], 4.0, None, True)
+    yield Row("1024, int16", t["int16"], "uint8, prepacked", t["numfmt"], 0.45, 0.5, True)
+
+
+@cache
+def native_gemmlowp() -> Any:
+    """gemmlowp's kernel for AVX2, compiled from the sources in $GEMMLOWP, or None."""
+    sources = os.environ.get("GEMMLOWP")
+    if not sources:
+        return None
+    folder = tempfile.mkdtemp()
+    code, library = os.path.join(folder, "wrapper.cc"), os.path.join(folder, "wrapper.so")
+    with open(code, "w") as file:
+        file.write(WRAPPER)
+    flags = ["-O3", "-std=c++11", "-mavx2", "-mfma", "-DGEMMLOWP_ENABLE_AVX2", "-shared", "-fPIC", "-pthread"]
+    subprocess.run(["g++", *flags, f"-I{sources}", code, "-o", library], check=True)
+    multiply = ctypes.CDLL(library).multiply
+
+    def run(a: Any, b: Any, out: Any) -> None:
+        places = [ctypes.c_void_p(x.ctypes.data) for x in (a, b, out)]
+        multiply(*places, a.shape[0], b.shape[1], a.shape[1])
+
+    return run
+
+
+def two_threads() -> Iterator[Row]:
+    torch = module("torch")
+    if not torch:
+        return
+    threads(2)
+    torch.set_num_threads(2)
+    for name in ("512", "1024", "2048", "64x4096x4096"):
+        m, k, n = SHAPES[name]
+        a, b, out = numbers(np.int8, m, k), numbers(np.int8, k, n), np.empty((m, n), np.int32)
+        left, right, target = (torch.from_numpy(x) for x in (a, b, out.copy()))
+        t = {}  # one after the other: idle workers of either spin for a while
+        t |= times({"numfmt": lambda a=a, b=b, out=out: matmul(a, b, out=out)}, (m, k, n))
+        t |= times({"torch": lambda x=left, y=right, z=target: torch._int_mm(x, y, out=z)}, (m, k, n))
+        yield Row(
+            f"{name}, two threads", t["numfmt"], "torch._int_mm, two threads", t["torch"], 0.85, 1.0, True
+        )
+    threads(1)
+    torch.set_num_threads(1)
+
+
+def other_processors() -> Iterator[Row]:
+    """What numba makes for lesser processors, each in a process of its own."""
+    for label, cpu, limit, peer in (
+        ("AVX2 only", "haswell", 1.5, "gemmlowp"),
+        ("AVX2 only", "haswell", None, "sgemm"),
+        ("SSE only", "x86-64-v2", 0.65, "sgemm"),
+    ):
+        t = elsewhere(cpu)
+        if peer in t:
+            name = {"gemmlowp": "gemmlowp AVX2", "sgemm": "NumPy float32"}[peer]
+            yield Row(f"1024, {label} ({t['path']})", t["numfmt"], name, t[peer], limit, None, True)
+
+
+@cache
+def elsewhere(cpu: str) -> Any:
+    environment = os.environ | {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": "", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, __file__, "--child"], env=environment, capture_output=True, text=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def child() -> None:
+    shape = m, k, n = SHAPES["1024"]
+    a, b, out = numbers(np.uint8, m, k), numbers(np.uint8, k, n), np.empty((m, n), np.int32)
+    x, y, z = a.astype(np.float32), b.astype(np.float32), np.empty((m, n), np.float32)
+    tasks = {"numfmt": lambda: matmul(a, b, out=out), "sgemm": lambda: np.matmul(x, y, out=z)}
+    peer = native_gemmlowp()
+    t = times(tasks | ({"gemmlowp": lambda: peer(a, b, out)} if peer else {}), shape)
+    print(json.dumps(t | {"path": path()}))
+
+
+FIRST = """
+import time, numpy as np, numfmt
+a = np.ones((64, 64), np.int8)
+numfmt.cast(np.float32(1), "bf16")
+start = time.perf_counter()
+numfmt.matmul(a, a)
+print(time.perf_counter() - start)
+"""
+
+
+def first_call() -> Iterator[Row]:
+    """Seconds of the first product of a process, of the import of its loops too."""
+    with tempfile.TemporaryDirectory() as folder:
+        for what, limit in (("with an empty cache", 4.0), ("from the cache", 0.3)):
+            done = subprocess.run(
+                [sys.executable, "-c", FIRST], env=os.environ | {"NUMFMT_CACHE_DIR": folder}, capture_output=True,
+                text=True, check=True,
+            )  # fmt: skip
+            yield Row(f"first call, {what}", float(done.stdout), "s", 1.0, limit)
+
+
+def small_shapes() -> Iterator[Row]:
+    for m, k, n, limit in ((8, 64, 64, 3.0), (1, 64, 64, None)):
+        a, b, out = numbers(np.int8, m, k), numbers(np.int8, k, n), np.empty((m, n), np.int32)
+        packed = prepack(b)
+        yield Row(f"{m}x{k}x{n}", per_call(lambda a=a, b=b: matmul(a, b)), "us", 1e-6, limit)
+        into = per_call(lambda a=a, p=packed, out=out: matmul(a, p, out=out))
+        yield Row(f"{m}x{k}x{n}, prepacked, out=", into, "us", 1e-6)
+
+
+SECTIONS = {
+    "int8 by int8, packed in the call": packed_in_the_call,
+    "Prepacked": prepacked,
+    "With requantization": requantized,
+    "Against floats": against_floats,
+    "Two threads": two_threads,
+    "Lesser processors": other_processors,
+    "First call": first_call,
+    "Small shapes": small_shapes,
+}
+
+
+def main() -> None:
+    if torch := module("torch"):
+        torch.set_num_threads(1)
+    report(
+        "gemm",
+        ["## Integer matrix products", "", f"`python benchmarks/gemm.py`, path {path()}", ""],
+        SECTIONS,
+    )
+
+
+if __name__ == "__main__":
+    child() if "--child" in sys.argv else main()
