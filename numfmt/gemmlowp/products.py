@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..gemm import Prepacked, matmul
 from .arguments import INT32, Array, integers, wrapped
 
 PAIRS = frozenset(("int8", "uint8")), frozenset(("int16",))
@@ -21,6 +22,7 @@ def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
     ----------
     lhs : int8, uint8 or int16, (m, k)
     rhs : int8 or uint8 in any mixture, int16 with int16; (k, n)
+        Or what `numfmt.gemm.prepack` made of it, for many products.
     lhs_offset : int32, one, or one for each of the m rows
     rhs_offset : int32, one, or one for each of the n columns
 
@@ -39,9 +41,9 @@ def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
            [ 31117, -15996]], dtype=int32)
     """
     a, b = _operands(lhs, rhs)
-    product, row_sums, column_sums = _product_and_sums(a, b)
     rows = _offsets(lhs_offset, "lhs_offset", a.shape[0], "rows of lhs")[:, None]
     columns = _offsets(rhs_offset, "rhs_offset", b.shape[1], "columns of rhs")
+    product, row_sums, column_sums = matmul(a, b, sums=True)
     if rows.any():
         product += rows * column_sums
     if columns.any():
@@ -49,8 +51,8 @@ def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
     return product
 
 
-def _operands(lhs: Any, rhs: Any) -> tuple[Array, Array]:
-    a, b = np.asarray(lhs), np.asarray(rhs)
+def _operands(lhs: Any, rhs: Any) -> tuple[Array, Array | Prepacked]:
+    a, b = np.asarray(lhs), rhs if isinstance(rhs, Prepacked) else np.asarray(rhs)
     if not any({a.dtype.name, b.dtype.name} <= pair for pair in PAIRS):
         raise TypeError(
             f"gemm takes int8 and uint8 in any mixture, or two int16, got {a.dtype} and {b.dtype}. "
@@ -70,9 +72,3 @@ def _offsets(given: Any, what: str, count: int, of: str) -> Array:
             f"{what}: give one, or one for each of the {count} {of}; got shape {np.shape(given)}"
         )
     return offsets
-
-
-def _product_and_sums(a: Array, b: Array) -> tuple[Array, Array, Array]:
-    """a @ b, the sums of a's rows and those of b's columns, int32."""
-    wide = np.matmul(a.astype(np.int64), b.astype(np.int64))
-    return wrapped(wide), wrapped(a.sum(1, np.int64)), wrapped(b.sum(0, np.int64))

@@ -25,9 +25,19 @@ def test_published_parameters(low, high, scale, zero, rule):
 
 def test_parameters_of_other_ranges():
     assert gemmlowp.quantization_parameters(1, 30) == gemmlowp.quantization_parameters(0, 30)
+    assert gemmlowp.quantization_parameters(-30, -1) == gemmlowp.quantization_parameters(-30, 0)
     assert gemmlowp.quantization_parameters(-127, 127, "int8", "tflite", narrow=True) == (1, 0)
     assert gemmlowp.quantization_parameters(-32767, 32767, "int16", "tflite", narrow=True) == (1, 0)
-    # in float64 the scale is 0.1 / 255 to the last bit of float32; ties of the zero point go away from 0
+    # one divides in float64 and rounds once, the other divides float32s
+    ends = (-0.14, 19.8978)
+    assert gemmlowp.quantization_parameters(*ends, rule="tflite")[0] == np.float32((ends[1] - ends[0]) / 255)
+    spans = np.float32(ends[1]) - np.float32(ends[0])
+    assert gemmlowp.quantization_parameters(*ends)[0] == spans / np.float32(255)
+    assert (
+        gemmlowp.quantization_parameters(*ends)[0]
+        != gemmlowp.quantization_parameters(*ends, rule="tflite")[0]
+    )
+    # ties of the zero point go away from 0
     assert gemmlowp.quantization_parameters(-0.5, 254.5, "uint8") == (1, 1)
 
 
@@ -51,6 +61,7 @@ def test_every_part_of_a_layer():
     units = layer.x_scale * scales.astype(np.float64)
     assert np.array_equal(layer.multipliers, units / layer.scale)
     steps = np.rint(bias / units).astype(np.int64)
+    assert layer.stages[0].bias == tuple(steps)
     sums = (layer.x_codes.astype(np.int64) - layer.x_zero) @ layer.weight_codes.astype(np.int64).T
     assert np.array_equal(layer.accumulators, sums)
     for row, column in ((0, 0), (95, 383), (40, 200), (17, 5)):

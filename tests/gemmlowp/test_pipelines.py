@@ -71,6 +71,8 @@ AFTER = [
     [Clamp(-50, 90), Clamp(100, 200), SaturatingCast("int16")],
     [Clamp(3, 300), SaturatingCast("uint8")],
     [Clamp(-900, -800)],
+    [Clamp(-900, -800), SaturatingCast("uint8")],
+    [Clamp(300, 400), SaturatingCast("uint8")],
 ]
 
 
@@ -153,7 +155,7 @@ def test_what_the_loops_do_not_have(stages):
 
 @pytest.mark.parametrize("threads", ["1", "2", "3"])
 def test_threads_change_nothing(threads, monkeypatch):
-    x, y = hard((700, 2048)), hard((5, 300, 700))
+    x, y = hard((700, 2048)), hard((5, 300, 1400))
     stages = [
         BiasAddition(range(2048)),
         Requantize(range(2**30, 2**30 + 2048), -9, 3),

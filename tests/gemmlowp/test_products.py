@@ -7,6 +7,7 @@ import pytest
 
 from gemmlowp import exact
 from numfmt import gemmlowp
+from numfmt.gemm import prepack
 
 RNG = np.random.default_rng(6)
 PAIRS = [*itertools.product(("int8", "uint8"), repeat=2), ("int16", "int16")]
@@ -65,6 +66,13 @@ def test_layouts():
     expected = gemmlowp.gemm(lhs, rhs, -3, 4)
     assert np.array_equal(gemmlowp.gemm(np.asfortranarray(lhs), rhs.T.copy().T, -3, 4), expected)
     assert np.array_equal(gemmlowp.gemm(np.repeat(lhs, 2, 0)[::2], rhs[:, ::-1][:, ::-1], -3, 4), expected)
+
+
+def test_a_packed_right_operand():
+    lhs, rhs = operands(("uint8", "int8"), (8, 90, 70), "random")
+    packed = prepack(rhs)
+    assert np.array_equal(gemmlowp.gemm(lhs, packed, -3, 4), gemmlowp.gemm(lhs, rhs, -3, 4))
+    assert np.array_equal(gemmlowp.gemm(lhs, packed), lhs.astype(np.int32) @ rhs.astype(np.int32))
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 2), (3, 0, 2), (3, 2, 0)])

@@ -108,3 +108,18 @@ def test_requantized_products(pair, kind, per_channel):
         assert np.array_equal(ours, theirs), (
             f"{shape} {scale}: {(ours != theirs).sum()} of {ours.size} differ"
         )
+
+
+@pytest.mark.parametrize("k", range(8))
+def test_sums_past_2_to_the_24_are_float32(k):
+    """2**24 + 1 is no float32: the product is a tie there, and none in real numbers."""
+    a, b = np.full((1, 260), 255, np.uint8), np.full((260, 1), 255, np.uint8)
+    a[0, 259], b[258], b[259] = 2, 3, 1
+    assert gemmlowp.gemm(a, b) == 2**24 + 1
+    scale, one, zero = (k + 0.5) * 2.0**-24, np.array(1, np.float32), np.array(0, np.uint8)
+    inputs = {
+        "a": a, "a_scale": np.array(scale, np.float32), "a_zero": zero, "b": b, "b_scale": one, "b_zero": zero,
+        "y_scale": one, "y_zero": zero,
+    }  # fmt: skip
+    ours = gemmlowp.run(gemmlowp.gemm(a, b), [RequantizeFloat(scale)])
+    assert ours == onnxruntime("QLinearMatMul", inputs, "uint8") == k + k % 2

@@ -159,6 +159,15 @@ def test_int16_activations_with_int64_accumulators_go_through_float64(kernels):
         assert np.array_equal(ours, theirs)
 
 
+@pytest.mark.parametrize("k", range(8))
+def test_xnnpack_takes_sums_past_2_to_the_24_as_float32(k):
+    """2**24 + 1 is no float32: the product is a tie there, and none in real numbers."""
+    x, weight, bias = np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8), np.int32([2**24 + 1])
+    scales = np.float32(1), np.float32((k + 0.5) * 2.0**-24), np.float32(1)
+    theirs = litert("XNNPACK", x, weight, bias, scales, (0, 0, 0))
+    assert theirs == gemmlowp.run(bias, [RequantizeFloat(scales[1], 0, "int8", "xnnpack")]) == k + k % 2
+
+
 def test_the_float64_multiplier_is_not_quantized():
     """2**-3 - 2**-39 rounds to 2**-3 as an integer multiplier: ties tell which one it was."""
     x, weight, bias = (

@@ -30,7 +30,7 @@ def fbgemm():
     torch.backends.quantized.engine = before
 
 
-def linear(x, weight, bias, scales):
+def linear(x, weight, bias, scales, x_zero=X_ZERO):
     codes, per_channel = torch.from_numpy(weight), scales[1].ndim
     make = (
         torch._make_per_channel_quantized_tensor if per_channel else torch._make_per_tensor_quantized_tensor
@@ -41,7 +41,7 @@ def linear(x, weight, bias, scales):
         else (float(scales[1]), 0)
     )
     packed = torch.ops.quantized.linear_prepack(make(codes, *own), bias)
-    given = torch._make_per_tensor_quantized_tensor(torch.from_numpy(x), float(scales[0]), X_ZERO)
+    given = torch._make_per_tensor_quantized_tensor(torch.from_numpy(x), float(scales[0]), x_zero)
     return torch.ops.quantized.linear(given, packed, float(scales[2]), ZERO).int_repr().numpy()
 
 
@@ -62,3 +62,16 @@ def test_linear(depth, per_channel):
         ours = gemmlowp.run(gemmlowp.gemm(x, weight.T, -X_ZERO), stages)
         theirs = linear(x, weight, bias, scales)
         assert np.array_equal(ours, theirs), f"{scale}: {(ours != theirs).sum()} of {ours.size} differ"
+
+
+@pytest.mark.parametrize("k", range(8))
+def test_sums_past_2_to_the_24_are_float32(k):
+    """2**24 + 1 is no float32: the product is a tie there, and none in real numbers."""
+    x, weight = np.full((1, 1046), 255, np.uint8), np.full((N, 1046), 63, np.int8)
+    x[0, 1045], weight[:, 1044], weight[:, 1045] = 2, 21, 1
+    accumulators = gemmlowp.gemm(x, weight.T)
+    assert (accumulators == 2**24 + 1).all()
+    scales = np.float32(1), np.float32((k + 0.5) * 2.0**-24), np.float32(1)
+    ours = gemmlowp.run(accumulators, [RequantizeFloat(scales[1], ZERO, library="fbgemm")])
+    assert np.array_equal(ours, linear(x, weight, None, scales, x_zero=0))
+    assert (ours == ZERO + k + k % 2).all()
