@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..cuts import WIDEST
 from ..errors import choose
@@ -83,6 +85,8 @@ class Plan:
     def _bind(self, kind: str, p: Any, guard: int) -> Loop:
         prefix = "code" if self.codes else "value"
         loop = getattr(self.module, f"{prefix}_{kind}")
+        if isinstance(loop, FunctionType):
+            loop = _quiet(loop)
         cost = _COST.get(kind, 0.2)
         if self.policy.rounding.stochastic:
             return Loop(lambda x, n, out: loop(x, n, out, p) >= guard, (loop, p, guard), None, cost)
@@ -96,6 +100,16 @@ class Plan:
         """Whether cut points serve where no loop does."""
         steady = not (self.policy.rounding.stochastic or self.policy.wraps)
         return steady and self.fmt.bits <= WIDEST and self.asked != "reference"
+
+
+def _quiet(loop: Callable[..., Any]) -> Callable[..., Any]:
+    """A loop that is not compiled, without the warnings of NumPy's arithmetic."""
+
+    def run(*given: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return loop(*given)
+
+    return run
 
 
 @lru_cache(maxsize=512)
