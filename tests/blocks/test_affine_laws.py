@@ -437,6 +437,27 @@ def test_composed_formats_are_equal_to_their_spelling():
     )
 
 
+@over_profiles
+@over_granularities
+def test_reach_is_the_step_and_the_ends(granularity, profile):
+    x, form, given = case(granularity, profile, "uint8", specials=False)
+    array = form.encode(x, **given)
+    step, low, high = (np.broadcast_to(a, 900) for a in array.reach(1000, 1900))
+    for code, end in ((0, low), (255, high)):
+        full = BlockArray(np.full(SHAPE, code, np.uint8), array.scales, array.zeros, array.format)
+        assert np.allclose(full.decode().ravel()[1000:1900], end, rtol=1e-6)
+    assert np.allclose(high - low, 255 * step, rtol=1e-12)
+
+
+def test_one_number_for_all_scales():
+    x = np.random.default_rng(0).standard_normal((4, 6)).astype(np.float32)
+    for spec, shape in (("int8[axis=1]", (6,)), ("int8[size=4,axis=-1]", (4, 2))):
+        one = numfmt.parse(spec).encode(x, scale=0.1, zero=3)
+        many = numfmt.parse(spec).encode(x, scale=np.full(shape, 0.1), zero=np.full(shape, 3))
+        assert one.scales.shape == one.zeros.shape == shape
+        assert same(one.codes, many.codes)
+
+
 def test_bits_and_bytes():
     x = np.ones((8, 100), np.float32)
     for spec, bits in (
