@@ -451,7 +451,7 @@ def line_vnni_uint8(a, b, out, n, k, work):
     multiply_line(VNNI_UNSIGNED, a, Matrix(*b), out, n, k, work)
 
 
-@njit(nogil=True, cache=True)
+@_loop
 def address(x):
     return x.ctypes.data
 

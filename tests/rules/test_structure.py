@@ -11,6 +11,7 @@ import pytest
 import numfmt
 import numfmt.calibration
 import numfmt.fixed_point
+import numfmt.gemm
 import numfmt.testing
 from numfmt import registry, spec
 from numfmt.engine import jit
@@ -78,10 +79,15 @@ def test_an_unsafe_option_is_found(source):
 
 
 def dispatchers():
-    loops = jit.loops()
-    if loops is None:
+    loops = [module for module in (jit.loops(), jit.gemm_loops()) if module]
+    if not loops:
         pytest.skip("numba cannot be imported")
-    return {name: f for name, f in vars(loops).items() if hasattr(f, "targetoptions")}
+    return {
+        f"{module.__name__}.{name}": f
+        for module in loops
+        for name, f in vars(module).items()
+        if hasattr(f, "targetoptions")
+    }
 
 
 def test_every_loop_is_compiled_safely():
@@ -121,7 +127,7 @@ def test_each_family_has_examples():
 
 
 def public():
-    for module in (numfmt, numfmt.testing, numfmt.calibration, numfmt.fixed_point):
+    for module in (numfmt, numfmt.testing, numfmt.calibration, numfmt.fixed_point, numfmt.gemm):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 yield pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
