@@ -232,8 +232,8 @@ def accumulate(
     >>> found.result.tolist(), found.overflows.tolist(), found.share
     ([[32767]], [[2]], 0.4)
     """
-    x, y = _array(a), _array_of(b)
-    _check(x, y)
+    x, right = operands(a, b)
+    y = _array_of(right)
     holder = accumulator_of(accumulator, None)
     return stepwise(x, y, holder, policy_of(overflow, holder), _by_kernel(engine))
 
@@ -270,6 +270,15 @@ def _stacked(a: Array, b: Array, sums: bool, out: Array | None, how: dict[str, A
     return (result, *parts[1:]) if sums else result if result.ndim else result[()]
 
 
+def operands(a: Any, b: Any) -> tuple[Array, Array | Prepacked]:
+    """Two matrices of dtypes that are multiplied, of shapes that match."""
+    x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
+    if x.ndim != 2 or y.ndim != 2:
+        raise ValueError(f"this multiplies matrices of two axes, got shapes {x.shape} and {y.shape}: reshape")
+    _check(x, y)
+    return x, y
+
+
 def _array(x: Any) -> Array:
     x = np.asarray(x)
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
@@ -295,7 +304,7 @@ def _panels(b: Prepacked, path: str) -> Any:
 
 def _check(a: Array, b: Array | Prepacked) -> None:
     if a.dtype.char + b.dtype.char not in _PAIRS:
-        advice = "Quantize floats first: numfmt.encode(x, 'int8[scale=...]').codes" if "f" in (
+        advice = "Quantize floats first, as in numfmt.encode(x, 'int8[scale=0.1]').codes" if "f" in (
             a.dtype.kind, b.dtype.kind
         ) else "Choose dtypes that hold the numbers"  # fmt: skip
         raise TypeError(

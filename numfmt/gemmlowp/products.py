@@ -6,10 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..gemm import Prepacked, matmul
+from ..gemm.integers import multiply, operands
 from .arguments import INT32, Array, integers, wrapped
-
-PAIRS = frozenset(("int8", "uint8")), frozenset(("int16",))
 
 
 def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
@@ -40,29 +38,17 @@ def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
     array([[ 17732, -14566],
            [ 31117, -15996]], dtype=int32)
     """
-    a, b = _operands(lhs, rhs)
+    a, b = operands(lhs, rhs)
     rows = _offsets(lhs_offset, "lhs_offset", a.shape[0], "rows of lhs")[:, None]
     columns = _offsets(rhs_offset, "rhs_offset", b.shape[1], "columns of rhs")
-    product, row_sums, column_sums = matmul(a, b, sums=True)
-    if rows.any():
+    product = np.empty((a.shape[0], b.shape[1]), np.int32)
+    if rows.size == columns.size == 1:
+        multiply(a, b, product, (rows.item(), columns.item()))
+    else:
+        row_sums, column_sums = multiply(a, b, product, sums=True)
         product += rows * column_sums
-    if columns.any():
         product += columns * (row_sums[:, None] + rows * np.int32(a.shape[1]))
     return product
-
-
-def _operands(lhs: Any, rhs: Any) -> tuple[Array, Array | Prepacked]:
-    a, b = np.asarray(lhs), rhs if isinstance(rhs, Prepacked) else np.asarray(rhs)
-    if not any({a.dtype.name, b.dtype.name} <= pair for pair in PAIRS):
-        raise TypeError(
-            f"gemm takes int8 and uint8 in any mixture, or two int16, got {a.dtype} and {b.dtype}. "
-            "Quantize floats first, as in numfmt.encode(x, 'int8[scale=0.1]').codes"
-        )
-    if a.ndim != 2 or b.ndim != 2 or a.shape[1] != b.shape[0]:
-        raise ValueError(
-            f"gemm takes shapes (m, k) and (k, n), got {a.shape} and {b.shape}; transpose or reshape"
-        )
-    return a, b
 
 
 def _offsets(given: Any, what: str, count: int, of: str) -> Array:

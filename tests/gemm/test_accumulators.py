@@ -134,3 +134,8 @@ def test_bad_input(case):
     a = np.ones((2, 2), np.int8)
     with pytest.raises(error, match=message):
         matmul(a, a, **how)
+
+
+def test_accumulate_takes_matrices():
+    with pytest.raises(ValueError, match=r"two axes, got shapes \(2,\) and \(2, 2\)"):
+        accumulate(np.ones(2, np.int8), np.ones((2, 2), np.int8))

@@ -24,11 +24,11 @@ X = np.ones((2, 3), np.int32)
 MAX = 2**31 - 1
 
 CASES = {
-    "gemm of floats": (TypeError, lambda: gemmlowp.gemm(I8 * 0.5, U8), "two int16, got float64 and uint8. Quantize floats first"),
+    "gemm of floats": (TypeError, lambda: gemmlowp.gemm(I8 * 0.5, U8), "int16 with int16; got float64 and uint8. Quantize floats first"),
     "gemm of int32": (TypeError, lambda: gemmlowp.gemm(X, U8), "got int32 and uint8"),
     "gemm of int8 and int16": (TypeError, lambda: gemmlowp.gemm(I8, U8.astype(np.int16)), "got int8 and int16"),
-    "gemm of shapes": (ValueError, lambda: gemmlowp.gemm(I8, I8), r"shapes (m, k) and (k, n), got (2, 3) and (2, 3)"),
-    "gemm of a vector": (ValueError, lambda: gemmlowp.gemm(I8[0], U8), r"got (3,) and (3, 2)"),
+    "gemm of shapes": (ValueError, lambda: gemmlowp.gemm(I8, I8), "shapes (2, 3) and (2, 3) do not match: a has 3 columns, b has 2 rows"),
+    "gemm of a vector": (ValueError, lambda: gemmlowp.gemm(I8[0], U8), r"got shapes (3,) and (3, 2)"),
     "an offset too far": (ValueError, lambda: gemmlowp.gemm(I8, U8, 2**31), "lhs_offset: 2147483648 lies outside -2147483648 to 2147483647"),
     "an offset of floats": (TypeError, lambda: gemmlowp.gemm(I8, U8, 0, 0.5), "rhs_offset: expected integers, got an array of dtype float64"),
     "too many offsets": (ValueError, lambda: gemmlowp.gemm(I8, U8, [1, 2, 3]), "one for each of the 2 rows of lhs; got shape (3,)"),

@@ -12,6 +12,7 @@ import numfmt
 import numfmt.calibration
 import numfmt.fixed_point
 import numfmt.gemm
+import numfmt.gemmlowp
 import numfmt.testing
 from numfmt import registry, spec
 from numfmt.engine import jit
@@ -127,7 +128,14 @@ def test_each_family_has_examples():
 
 
 def public():
-    for module in (numfmt, numfmt.testing, numfmt.calibration, numfmt.fixed_point, numfmt.gemm):
+    for module in (
+        numfmt,
+        numfmt.testing,
+        numfmt.calibration,
+        numfmt.fixed_point,
+        numfmt.gemm,
+        numfmt.gemmlowp,
+    ):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 yield pytest.param(getattr(module, name), id=f"{module.__name__}.{name}")
