@@ -32,7 +32,6 @@ class Job(NamedTuple):
 
     layout: Layout
     profile: Profile
-    table: Array  # rows: the parameters, for the loops
     parameters: Parameters
     bounds: Bounds
     away: bool
@@ -59,19 +58,17 @@ def job_of(
     """From scales as the profile keeps them, in the order of the layout."""
     wide = bits > KERNEL_BITS
     number = np.float64 if wide else np.float32
-    kept = scales.reshape(-1)
-    table = np.zeros((len(Parameters._fields), kept.size), np.float32)
-    early = profile.zero in ("before", "fused")
+    kept, none = scales.reshape(-1), np.zeros(1, np.float32)
     inverted = profile.op == "reciprocal" and profile.keeps == "scale"
-    table[0] = np.float32(1) / kept if inverted else kept
-    table[1] = kept
-    if zeros is not None:
-        table[2 if early else 3] = zeros.reshape(-1)
-    parameters = Parameters(*table)
-    if wide and zeros is not None and not early:
-        parameters = parameters._replace(after=zeros.reshape(-1).astype(number))
+    factor = np.float32(1) / kept if inverted else kept
+    before = after = none
+    if zeros is not None and profile.zero in ("before", "fused"):
+        before = zeros.reshape(-1).astype(np.float32)
+    elif zeros is not None:
+        after = zeros.reshape(-1).astype(number)
+    parameters = Parameters(factor, kept, before, after)
     bounds = Bounds(number(first), number(last), number(profile.limit), number(nan))
-    return Job(layout, profile, table, parameters, bounds, away, wide)
+    return Job(layout, profile, parameters, bounds, away, wide)
 
 
 def run(kind: str, x: Array, out: Array, job: Job, engine: str | None) -> bool:
@@ -104,7 +101,8 @@ def _defined(formula: Callable[..., Array], x: Array, out: Array, job: Job) -> b
             stop = min(start + LONG, x.size)
             scale = job.layout.scale_of(start, stop) if many else np.zeros(1, np.intp)
             given = x[start:stop]
-            result = formula(given, Parameters(*(field[scale] for field in job.parameters)), job)
+            p = Parameters(*(field[scale] if field.size > 1 else field for field in job.parameters))
+            result = formula(given, p, job)
             nan |= bool((given != given).any())
             target[start:stop] = result
     return nan
@@ -178,19 +176,30 @@ def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
     layout = job.layout
     varying = layout.is_varying
     count, g = layout.columns() if varying else layout.rows()
-    name = f"{kind}_{'columns' if varying else 'rows'}"
-    p = np.tile(job.table, layout.copies) if layout.copies > 1 else job.table
-    constants = p, np.array(job.bounds, np.float32), np.array(g, np.int64), job.how
+    name = "affine_columns" if varying else "affine_rows"
+    constants = *_lines(job), np.array(job.bounds, np.float32), np.array(g, np.int64), job.how
     limit = pool.thread_limit() if x.size * COST > WORTH_A_THREAD else 1
     parts = _ranges(0, count, -(-count // limit))
     if kind == "value" and out.flags.carray and _same_place(x, out.reshape(-1)):
         once = getattr(compiled, f"{name}_in_place")
-        return max(pool.run(lambda part: once(x, *constants, *part), parts)) > INF_WORD
+        pool.run(lambda part: once(x, *constants, *part), parts)
+        return False
     loop = getattr(compiled, name)
     if _is_direct(x, out):
         flat = out.reshape(-1)
         return max(pool.run(lambda part: loop(x, flat, *constants, *part, 0), parts)) > INF_WORD
     return max(pool.run(lambda part: _by_scratch(loop, constants, part, g, x, out), parts)) > INF_WORD
+
+
+def _lines(job: Job) -> tuple[Array, Array | None]:
+    """Scales and zero points as the loops take them."""
+    factor, unit, before, after = job.parameters
+    p = factor[None] if factor is unit else np.stack((factor, unit))
+    z = None if before is after else np.stack(np.broadcast_arrays(before, after)).astype(np.float32)
+    copies = job.layout.copies
+    if copies == 1:
+        return p, z
+    return np.tile(p, copies), z if z is None else np.tile(z, copies)
 
 
 def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:

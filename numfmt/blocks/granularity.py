@@ -15,7 +15,7 @@ from ..kernels.affine import Geometry
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
 LONG = 1 << 14  # elements of a row; longer ones are cut, so that threads and scratch have pieces
-SHORT = 1 << 10  # elements; shorter rows with a scale for each element are laid end to end
+SHORT = 1 << 9  # elements; shorter rows with a scale for each element are laid end to end
 BAND = 32  # lines that pass by the same scales
 
 

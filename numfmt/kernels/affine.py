@@ -17,7 +17,7 @@ ZERO = np.float32(0.0)
 # the float32 below 1/2: added to a number just below a tie it cannot reach the next integer
 BELOW_HALF = np.nextafter(np.float32(0.5), np.float32(0.0))
 MAGNITUDE = np.uint32(0x7FFFFFFF)
-WIDTH = 512  # scales that stay in the first-level cache while a band of lines goes by
+WIDTH = 4096  # scales that stay in the first-level cache while a band of lines goes by
 
 # what a profile chooses, as bits
 DIVIDE = 1  # x / scale; else x * reciprocal
@@ -137,8 +137,24 @@ def decoded(code: Any, p: Any, how: Any) -> Any:
     return real_of(code - (p.before + p.after), p, how)
 
 
+def delivered(a: Any, result: Any, p: Any, b: Any, how: Any) -> Any:
+    """What element `a` becomes in `result`: the value of a code, the code of a number, or its value."""
+    if a.dtype.kind in "iu":
+        return decoded(single(a), p, how)
+    if result.dtype.kind in "iu":
+        return integer(code_of(single(a), p, b, how), result)
+    return value_of(single(a), p, b, how)
+
+
+def seen(peak: Any, a: Any) -> Any:
+    """The larger of `peak` and the magnitude word of a number; codes leave it as it is."""
+    return peak if a.dtype.kind in "iu" else umax(peak, and_(word(single(a)), MAGNITUDE))
+
+
 # The loops: rows `first ... last - 1` of `x` to `out`, whose element 0 is element `base`. They return
-# the largest magnitude word they met, by which NaN is seen.
+# the largest magnitude word they met, by which NaN is seen. Scales `p`: a line of what x is divided by
+# or multiplied with, and one of a step's worth where that differs. Zero points `z`: None where each
+# is 0, else a line of those that enter before rounding and one of those after.
 
 
 def row_at(row: Any, g: Any) -> Any:
@@ -170,11 +186,17 @@ def bounds(b: Any) -> Bounds:
     return Bounds(b[0], b[1], b[2], b[3])
 
 
-def parameters(p: Any, scale: Any) -> Parameters:
-    return Parameters(p[0, scale], p[1, scale], p[2, scale], p[3, scale])
+def zeros_between(z: Any, start: Any, stop: Any) -> Any:
+    """Both lines of zero points of some scales, or None."""
+    return None if z is None else (z[0, start:stop], z[1, start:stop])
 
 
-def value_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
+def zeros_at(z: Any, i: Any) -> Any:
+    """What enters before rounding and after, of one of them."""
+    return (ZERO, ZERO) if z is None else (z[0][i], z[1][i])
+
+
+def rows(x: Any, out: Any, p: Any, z: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
     at = row_at(first, shape)
@@ -182,45 +204,17 @@ def value_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, l
         start, stop, scale = row_of(at, shape)
         at = row_after(at, shape)
         given, result = x[start:stop], out[start - base : stop - base]
-        q = parameters(p, scale)
+        before, after = zeros_at(z, scale)
+        q = Parameters(p[0, scale], p[-1, scale], before, after)
         for i in range(given.size):
-            a = single(given[i])
-            put(result, i, value_of(a, q, limits, how))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
+            a = given[i]
+            put(result, i, delivered(a, result, q, limits, how))
+            peak = seen(peak, a)
     return peak
 
 
-def code_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
-    shape, limits = geometry(g), bounds(b)
-    peak = np.uint32(0)
-    at = row_at(first, shape)
-    for _ in range(first, last):
-        start, stop, scale = row_of(at, shape)
-        at = row_after(at, shape)
-        given, result = x[start:stop], out[start - base : stop - base]
-        q = parameters(p, scale)
-        for i in range(given.size):
-            a = single(given[i])
-            put(result, i, integer(code_of(a, q, limits, how), result))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
-    return peak
-
-
-def decode_rows(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
-    shape = geometry(g)
-    at = row_at(first, shape)
-    for _ in range(first, last):
-        start, stop, scale = row_of(at, shape)
-        at = row_after(at, shape)
-        given, result = x[start:stop], out[start - base : stop - base]
-        q = parameters(p, scale)
-        for i in range(given.size):
-            put(result, i, decoded(single(given[i]), q, how))
-    return np.uint32(0)
-
-
-def value_columns(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
+def columns(
+    x: Any, out: Any, p: Any, z: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
 ) -> Any:
     shape, limits = geometry(g), bounds(b)
     peak = np.uint32(0)
@@ -231,86 +225,39 @@ def value_columns(
         for left in range(0, shape.inner, WIDTH):
             right = min(left + WIDTH, shape.inner)
             c, d = scale * shape.inner + left, scale * shape.inner + right
-            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            factor, unit, zeros = p[0, c:d], p[-1, c:d], zeros_between(z, c, d)
             for row in range(top, bottom):
                 start = row * shape.inner + left
                 stop = min(start + right - left, x.size)
                 given, result = x[start:stop], out[start - base : stop - base]
                 for i in range(given.size):
-                    a = single(given[i])
-                    q = Parameters(factor[i], unit[i], before[i], after[i])
-                    put(result, i, value_of(a, q, limits, how))
-                    peak = umax(peak, and_(word(a), MAGNITUDE))
+                    a = given[i]
+                    before, after = zeros_at(zeros, i)
+                    q = Parameters(factor[i], unit[i], before, after)
+                    put(result, i, delivered(a, result, q, limits, how))
+                    peak = seen(peak, a)
     return peak
 
 
-def code_columns(x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any) -> Any:
+# In place: over one array, for the loops above are not vectorised where x is out. Whether some x is
+# NaN is known before.
+
+
+def rows_in_place(x: Any, p: Any, z: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> None:
     shape, limits = geometry(g), bounds(b)
-    peak = np.uint32(0)
-    at = row_at(first, shape)
-    for _ in range(first, last):
-        top, bottom, scale = row_of(at, shape)
-        at = row_after(at, shape)
-        for left in range(0, shape.inner, WIDTH):
-            right = min(left + WIDTH, shape.inner)
-            c, d = scale * shape.inner + left, scale * shape.inner + right
-            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
-            for row in range(top, bottom):
-                start = row * shape.inner + left
-                stop = min(start + right - left, x.size)
-                given, result = x[start:stop], out[start - base : stop - base]
-                for i in range(given.size):
-                    a = single(given[i])
-                    q = Parameters(factor[i], unit[i], before[i], after[i])
-                    put(result, i, integer(code_of(a, q, limits, how), result))
-                    peak = umax(peak, and_(word(a), MAGNITUDE))
-    return peak
-
-
-def decode_columns(
-    x: Any, out: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> Any:
-    shape = geometry(g)
-    at = row_at(first, shape)
-    for _ in range(first, last):
-        top, bottom, scale = row_of(at, shape)
-        at = row_after(at, shape)
-        for left in range(0, shape.inner, WIDTH):
-            right = min(left + WIDTH, shape.inner)
-            c, d = scale * shape.inner + left, scale * shape.inner + right
-            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
-            for row in range(top, bottom):
-                start = row * shape.inner + left
-                stop = min(start + right - left, x.size)
-                given, result = x[start:stop], out[start - base : stop - base]
-                for i in range(given.size):
-                    q = Parameters(factor[i], unit[i], before[i], after[i])
-                    put(result, i, decoded(single(given[i]), q, how))
-    return np.uint32(0)
-
-
-# In place: over one array, for the loops above are not vectorised where x is out.
-
-
-def value_rows_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> Any:
-    shape, limits = geometry(g), bounds(b)
-    peak = np.uint32(0)
     at = row_at(first, shape)
     for _ in range(first, last):
         start, stop, scale = row_of(at, shape)
         at = row_after(at, shape)
         given = x[start:stop]
-        q = parameters(p, scale)
+        before, after = zeros_at(z, scale)
+        q = Parameters(p[0, scale], p[-1, scale], before, after)
         for i in range(given.size):
-            a = single(given[i])
-            put(given, i, value_of(a, q, limits, how))
-            peak = umax(peak, and_(word(a), MAGNITUDE))
-    return peak
+            put(given, i, delivered(given[i], given, q, limits, how))
 
 
-def value_columns_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> Any:
+def columns_in_place(x: Any, p: Any, z: Any, b: Any, g: Any, how: Any, first: Any, last: Any) -> None:
     shape, limits = geometry(g), bounds(b)
-    peak = np.uint32(0)
     at = row_at(first, shape)
     for _ in range(first, last):
         top, bottom, scale = row_of(at, shape)
@@ -318,13 +265,11 @@ def value_columns_in_place(x: Any, p: Any, b: Any, g: Any, how: Any, first: Any,
         for left in range(0, shape.inner, WIDTH):
             right = min(left + WIDTH, shape.inner)
             c, d = scale * shape.inner + left, scale * shape.inner + right
-            factor, unit, before, after = p[0, c:d], p[1, c:d], p[2, c:d], p[3, c:d]
+            factor, unit, zeros = p[0, c:d], p[-1, c:d], zeros_between(z, c, d)
             for row in range(top, bottom):
                 start = row * shape.inner + left
                 given = x[start : min(start + right - left, x.size)]
                 for i in range(given.size):
-                    a = single(given[i])
-                    q = Parameters(factor[i], unit[i], before[i], after[i])
-                    put(given, i, value_of(a, q, limits, how))
-                    peak = umax(peak, and_(word(a), MAGNITUDE))
-    return peak
+                    before, after = zeros_at(zeros, i)
+                    q = Parameters(factor[i], unit[i], before, after)
+                    put(given, i, delivered(given[i], given, q, limits, how))

@@ -231,6 +231,40 @@ def _overload_integer(x, like):
     return lambda x, like: np.int32(x)
 
 
+@overload(affine.delivered)
+def _overload_delivered(a, result, p, b, how):
+    if isinstance(a, types.Integer):
+        return lambda a, result, p, b, how: affine.decoded(affine.single(a), p, how)
+    if isinstance(result.dtype, types.Integer):
+        return lambda a, result, p, b, how: affine.integer(
+            affine.code_of(affine.single(a), p, b, how), result
+        )
+    return lambda a, result, p, b, how: affine.value_of(affine.single(a), p, b, how)
+
+
+@overload(affine.zeros_between)
+def _overload_zeros_between(z, start, stop):
+    if z == types.none:
+        return lambda z, start, stop: None
+    return lambda z, start, stop: (z[0, start:stop], z[1, start:stop])
+
+
+@overload(affine.zeros_at)
+def _overload_zeros_at(z, i):
+    if z == types.none:
+        return lambda z, i: (_ZERO, _ZERO)
+    if isinstance(z, types.Array):
+        return lambda z, i: (z[0, i], z[1, i])
+    return lambda z, i: (z[0][i], z[1][i])
+
+
+@overload(affine.seen)
+def _overload_seen(peak, a):
+    if isinstance(a, types.Integer):
+        return lambda peak, a: peak
+    return lambda peak, a: np.maximum(peak, np.bitwise_and(_bitcast(affine.single(a)), _MAGNITUDE))
+
+
 @intrinsic
 def _fma(typing: Any, x: Any, y: Any, z: Any) -> Any:
     return x(x, x, x), lambda context, builder, signature, args: builder.fma(*args)
@@ -246,18 +280,14 @@ _ZERO = np.float32(0.0)
 for _affine_step in (
     affine.scaled, affine.rounded, affine.clamped, affine.code_of, affine.value_of, affine.real_of,
     affine.decoded, affine.row_at, affine.row_after, affine.row_of, affine.geometry,
-    affine.bounds, affine.parameters,
+    affine.bounds,
 ):  # fmt: skip
     register_jitable(_affine_step)
 
-value_rows = _loop(affine.value_rows)
-code_rows = _loop(affine.code_rows)
-decode_rows = _loop(affine.decode_rows)
-value_columns = _loop(affine.value_columns)
-code_columns = _loop(affine.code_columns)
-decode_columns = _loop(affine.decode_columns)
-value_rows_in_place = _loop(affine.value_rows_in_place)
-value_columns_in_place = _loop(affine.value_columns_in_place)
+affine_rows = _loop(affine.rows)
+affine_columns = _loop(affine.columns)
+affine_rows_in_place = _loop(affine.rows_in_place)
+affine_columns_in_place = _loop(affine.columns_in_place)
 
 
 # requantization
