@@ -227,8 +227,7 @@ def columns(
             c, d = scale * shape.inner + left, scale * shape.inner + right
             factor, unit, zeros = p[0, c:d], p[-1, c:d], zeros_between(z, c, d)
             for row in range(top, bottom):
-                start = row * shape.inner + left
-                stop = min(start + right - left, x.size)
+                start, stop = row * shape.inner + left, row * shape.inner + right
                 given, result = x[start:stop], out[start - base : stop - base]
                 for i in range(given.size):
                     a = given[i]
@@ -267,8 +266,7 @@ def columns_in_place(x: Any, p: Any, z: Any, b: Any, g: Any, how: Any, first: An
             c, d = scale * shape.inner + left, scale * shape.inner + right
             factor, unit, zeros = p[0, c:d], p[-1, c:d], zeros_between(z, c, d)
             for row in range(top, bottom):
-                start = row * shape.inner + left
-                given = x[start : min(start + right - left, x.size)]
+                given = x[row * shape.inner + left : row * shape.inner + right]
                 for i in range(given.size):
                     before, after = zeros_at(zeros, i)
                     q = Parameters(factor[i], unit[i], before, after)

@@ -17,6 +17,7 @@ from numfmt.blocks import PROFILES, Affine, BlockArray, Groups, PerAxis, PerTens
 from numfmt.calibration import range_of_least_squares, threshold
 from numfmt.calibration.histograms import Samples
 from numfmt.engine import jit
+from numfmt.kernels.affine import odd_sum
 
 SHAPE = (5, 12, 70)
 GRANULARITIES = [
@@ -396,6 +397,17 @@ def test_wide_codes():
         x = rng.standard_normal(1000).astype(np.float32) * last
         t = np.rint(x / np.float32(2)).astype(np.float64)
         assert (Affine(form, scale=2.0, zero=9).encode(x).codes == np.clip(t + 9, first, last)).all()
+
+
+def test_a_sum_rounded_to_odd():
+    """Exact, or the neighbour whose last bit is 1: what a later rounding needs."""
+    rng = np.random.default_rng(0)
+    a = rng.standard_normal(3000)
+    b = rng.standard_normal(3000) * np.exp2(rng.integers(-60, 10, 3000))
+    for x, y, total in zip(a.tolist(), b.tolist(), odd_sum(a, b), strict=True):
+        exact = Fraction(x) + Fraction(y)
+        assert abs(Fraction(float(total)) - exact) < Fraction(float(np.spacing(abs(total))))
+        assert Fraction(float(total)) == exact or total.view(np.int64) & 1
 
 
 def test_wide_products_a_bit_below_a_tie():
