@@ -36,6 +36,15 @@ def gemm_loops() -> ModuleType | None:
 
 
 @cache
+def callback(name: str) -> Any:
+    """A function of `gemm_loops` that takes an address, with a C interface; its `address` is called."""
+    from numba import cfunc
+
+    with _disk_cache():
+        return cfunc("void(intp)", cache=True, error_model="numpy")(getattr(gemm_loops(), name))
+
+
+@cache
 def cpu_features() -> frozenset[str] | None:
     """The CPU's features that numba compiles for, or None where it does not compile."""
     loops = gemm_loops()

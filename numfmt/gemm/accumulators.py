@@ -23,18 +23,18 @@ class Accumulator(NamedTuple):
     low: int
     high: int
     dtype: np.dtype[Any]
+    whole: bool = False  # they are all that the dtype holds
 
     def wrap(self, x: Array) -> None:
         """Brings x, exact modulo the width of its dtype, back into the range, in place."""
-        span = self.high - self.low + 1
-        if span < 1 << 8 * x.itemsize:
+        if not self.whole:
             x -= x.dtype.type(self.low)
-            x &= x.dtype.type(span - 1)
+            x &= x.dtype.type(self.high - self.low)
             x += x.dtype.type(self.low)
 
 
 _WHOLE = {
-    x: Accumulator(x.name, -(1 << 8 * x.itemsize - 1), (1 << 8 * x.itemsize - 1) - 1, x)
+    x: Accumulator(x.name, -(1 << 8 * x.itemsize - 1), (1 << 8 * x.itemsize - 1) - 1, x, True)
     for x in (_INT32, _INT64)
 }
 
@@ -66,8 +66,8 @@ def accumulator_of(spec: Any, dtype: Any) -> Accumulator:
             raise TypeError(f"integer products are int32 or int64, got dtype={np.dtype(dtype)}")
         return _WHOLE[_INT32 if dtype is None else np.dtype(dtype)]
     form = element(spec)
-    if form == element("int64"):
-        return _WHOLE[_INT64]
+    if str(form) in ("int32", "int64"):
+        return _WHOLE[np.dtype(str(form))]
     if not form.uniform or form.smallest != 1 or form.bits > 62:
         raise SpecError(
             f"accumulator {str(spec)!r}: expected an integer format such as 'int16', up to 62 bits", str(spec)
@@ -79,11 +79,8 @@ def accumulator_of(spec: Any, dtype: Any) -> Accumulator:
 
 
 def policy_of(name: str | None, accumulator: Accumulator) -> str:
-    if name is None and accumulator.dtype.itemsize * 8 == (accumulator.high - accumulator.low).bit_length():
-        return "wrap"
     policy = "wrap" if name is None else choose("overflow policy", name, POLICIES)
-    span = accumulator.high - accumulator.low + 1
-    if policy == "wrap" and span & (span - 1):
+    if policy == "wrap" and (accumulator.high - accumulator.low + 1).bit_count() > 1:
         raise SpecError(f"overflow 'wrap' needs every code; '{accumulator.name}' leaves one out", policy)
     return policy
 

@@ -155,7 +155,8 @@ def matmul(
     _check(x, y)
     holder = accumulator_of(accumulator, dtype)
     policy = policy_of(overflow, holder)
-    target = _target(out, (x.shape[0], y.shape[1]), holder.dtype, (x, y))
+    shape = x.shape[0], y.shape[1]
+    target = np.empty(shape, holder.dtype) if out is None else _target(out, shape, holder.dtype, (x, y))
     if policy == "wrap" or x.shape[1] * plain.largest_product(x.dtype, y.dtype) <= holder.high:
         found = multiply(x, y, target, sums=sums, engine=engine)
         holder.wrap(target)
@@ -174,7 +175,7 @@ def multiply(
     a: Array,
     b: Array | Prepacked,
     out: Array,
-    offsets: tuple[int, int] = (0, 0),
+    offsets: tuple[int, int] = tiled.NO_OFFSETS,
     sums: bool = False,
     engine: str | None = None,
 ) -> tuple[Array, ...]:
@@ -186,7 +187,7 @@ def multiply(
     if path and a.size and out.size and out.dtype == _INT32:
         found = tuple(np.zeros(size, _INT32) for size in out.shape) if sums else ()
         right = _panels(b, path) if isinstance(b, Prepacked) else b
-        tiled.multiply(a, right, out, path, offsets, found or (None, None))  # type: ignore[arg-type]
+        tiled.multiply(a, right, out, path, offsets, found or tiled.NO_SUMS)  # type: ignore[arg-type]
         return found
     if isinstance(b, Prepacked) and b.panels and not a.shape[0]:
         return (np.zeros(0, out.dtype), b.panels.sums.sum(0, out.dtype)[: out.shape[1]]) if sums else ()
@@ -318,11 +319,9 @@ def _check(a: Array, b: Array | Prepacked) -> None:
         )
 
 
-def _target(out: Array | None, shape: tuple[int, ...], dtype: np.dtype[Any], given: tuple[Any, ...]) -> Array:
-    """Where the product goes first: `out`, or an array of its own where out's rows lie apart or it shares
-    memory with an operand."""
-    if out is None:
-        return np.empty(shape, dtype)
+def _target(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], given: tuple[Any, ...]) -> Array:
+    """Where the product goes first: `out`, or an array of its own where the elements of out's rows lie
+    apart or it shares memory with an operand."""
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         what = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"out must be a writeable array, {dtype} of shape {shape}; got {what}")

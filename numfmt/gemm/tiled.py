@@ -13,10 +13,12 @@ from . import cpu
 
 Array = np.ndarray[Any, Any]
 Sums = tuple[Array | None, Array | None]
-WORTH_A_THREAD = 1 << 24  # multiplications; a thread takes longer to begin than fewer
+WORTH_A_THREAD = 1 << 25  # multiplications; a thread takes longer to begin than fewer
 WORK = 3 << 20  # bytes of work space for each thread
 _FLIP = 0x80
 _ALIGNED = 64
+NO_OFFSETS = (0, 0)
+NO_SUMS: Sums = (None, None)
 _local = threading.local()
 
 
@@ -24,7 +26,8 @@ class Kernels(NamedTuple):
     """The loops of one path for operands of two dtypes, and what they xor to the elements they read: to
     change a sign where the instruction wants another, or to extend it."""
 
-    multiply: Any
+    function: int  # its address
+    loops: Any  # the module
     pack: Any
     line: Any  # for one row of A, or None
     form: Any
@@ -52,8 +55,8 @@ def kernels(path: str, a: np.dtype[Any], b: np.dtype[Any]) -> Kernels:
         flips = _FLIP * (a == np.int8), _FLIP * (b == np.int8)
     else:
         flips = _FLIP * ((a == np.int8) != (form.shift < 0)), 0
-    multiply, pack = (getattr(loops, f"{verb}_{name}") for verb in ("multiply", "pack"))
-    return Kernels(multiply, pack, line, form, loops.address, *flips, _FLIP * (a == b))
+    function, pack = jit.callback(f"multiply_{name}").address, getattr(loops, f"pack_{name}")
+    return Kernels(function, loops, pack, line, form, loops.address, *flips, _FLIP * (a == b))
 
 
 def multiply(
@@ -61,66 +64,61 @@ def multiply(
     b: Array | Panels,
     out: Array,
     path: str,
-    offsets: tuple[int, int] = (0, 0),
-    sums: Sums = (None, None),
+    offsets: tuple[int, int] = NO_OFFSETS,
+    sums: Sums = NO_SUMS,
 ) -> None:
     """(a + offset) (b + offset) into int32 `out`, whose rows are contiguous; row and column sums are added
     to `sums`. No side may be empty."""
-    loops = kernels(path, a.dtype, b.dtype)
-    if isinstance(b, Panels):
-        _multiply(
-            _strided(a),
-            (0, 0, 1),
-            (loops.address(b.data), loops.address(b.sums), b.sums.shape[1]),
-            out,
-            loops,
-            offsets,
-            sums,
+    found, left = kernels(path, a.dtype, b.dtype), _strided(a)
+    (m, k), n, packed = left.shape, out.shape[1], isinstance(b, Panels)
+    right: Any = b if packed else _strided(b)  # type: ignore[arg-type]
+    if offsets != NO_OFFSETS or sums is not NO_SUMS:
+        _multiply(left, right, out, found, offsets, sums)
+    elif m == 1 and found.line and not packed:
+        _multiply_line(np.ascontiguousarray(left), right.T, out, found)
+    elif m * n * k >= WORTH_A_THREAD:
+        _multiply(left, right, out, found, offsets, sums)
+    elif packed:
+        found.loops.call_with_panels(
+            found.function, left, right.data, right.sums, out, found.a_flip, found.b_flip, _work()
         )
-    elif a.shape[0] == 1 and loops.line and offsets == (0, 0) and sums[0] is None:
-        _multiply_line(np.ascontiguousarray(a), _strided(b.T), out, loops)
     else:
-        right = _strided(b.T)
-        _multiply(_strided(a), (loops.address(right), *right.strides), (0, 0, 0), out, loops, offsets, sums)
+        found.loops.call_with_arrays(found.function, left, right, out, found.a_flip, found.b_flip, _work())
 
 
 def _multiply(
-    a: Array,
-    b: tuple[int, int, int],
-    packed: tuple[int, int, int],
-    out: Array,
-    loops: Kernels,
-    offsets: tuple[int, int],
-    sums: Sums,
+    a: Array, b: Array | Panels, out: Array, found: Kernels, offsets: tuple[int, int], sums: Sums
 ) -> None:
-    """b: address and strides between columns and along k; packed: addresses of panels and sums, and the
-    columns there."""
-    find, size = loops.address, a.itemsize
+    find, size = found.address, a.itemsize
     (m, n), k, (across, along), down = out.shape, a.shape[1], a.strides, out.strides[0]
     left, target = find(a), find(out)
-    right, b_across, b_along = b
-    row_sums, column_sums = (0, 0) if sums[0] is None else map(find, sums)
+    row_sums, column_sums = (0 if x is None else find(x) for x in sums)
+    if isinstance(b, Panels):
+        right, b_along, b_across, packed = 0, 1, 0, (find(b.data), find(b.sums), b.sums.shape[1])
+    else:
+        right, (b_along, b_across), packed = find(b), b.strides, (0, 0, 0)
 
     def part(i: int, j: int, rows: int, columns: int) -> None:
-        loops.multiply(
-            left + i * across, across, along, size, loops.a_flip,
-            right + j * b_across, b_across, b_along, size, loops.b_flip,
+        call = (
+            left + i * across, across, along, size, found.a_flip,
+            right + j * b_across, b_across, b_along, size, found.b_flip,
             *packed, j, target + i * down + j * 4, down, rows, columns, k, *offsets,
             row_sums and not j and row_sums + 4 * i, column_sums and not i and column_sums + 4 * j,
             find(_work()),
         )  # fmt: skip
+        found.loops.call_with_numbers(found.function, np.array(call, np.int64))
 
-    _in_parts(part, m, n, k, loops.form.columns)
+    _in_parts(part, m, n, k, found.form.columns)
 
 
-def _multiply_line(a: Array, b: Array, out: Array, loops: Kernels) -> None:
+def _multiply_line(a: Array, b: Array, out: Array, found: Kernels) -> None:
     """One row of A."""
-    find, (n, k), (across, along) = loops.address, b.shape, b.strides
+    find, (n, k), (across, along) = found.address, b.shape, b.strides
     left, right, target = find(a), find(b), find(out)
 
     def part(i: int, j: int, rows: int, columns: int) -> None:
-        there = right + j * across, across, along, 1, loops.line_flip
-        loops.line(left, there, target + 4 * j, columns, k, find(_work(k)))
+        there = right + j * across, across, along, 1, found.line_flip
+        found.line(left, there, target + 4 * j, columns, k, find(_work(k)))
 
     _in_parts(part, 1, n, k, 64)
 
@@ -139,10 +137,7 @@ def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
 
 def _strided(x: Array) -> Array:
     """x or a copy, one of its strides the size of an element."""
-    size = x.itemsize
-    across, along = x.strides
-    there = along == size or (across == size and x.shape[0] > 1 and along > 0)
-    return x if there else np.ascontiguousarray(x)
+    return x if x.itemsize in x.strides else np.ascontiguousarray(x)
 
 
 def _work(line: int = 0) -> Array:
@@ -158,7 +153,7 @@ def pack(b: Array, path: str) -> Panels:
     """All of b, (k, n)."""
     gemm: Any = jit.gemm_loops()
     loops = kernels(path, b.dtype, b.dtype)
-    form, lines, find = loops.form, _strided(b.T), loops.address
+    form, lines, find = loops.form, _strided(b).T, loops.address
     n, k = lines.shape
     wide = -(-n // form.columns) * form.columns
     blocks = -(-k // (gemm.BLOCK_K * form.depth))

@@ -16,8 +16,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numba.extending import register_jitable
+from llvmlite import ir
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, register_jitable
 
 from . import tiles as tiles
 from .tiles import (
@@ -69,13 +71,35 @@ class Output(NamedTuple):
     down: int  # bytes between rows
 
 
-class Packed(NamedTuple):
-    """Where `pack_whole` left B: `wide` columns, of which ours begin at `first`; or zeros."""
+class Call(NamedTuple):
+    """One product, in numbers: a `Matrix` for A and one for B; where `pack_whole` left B, of whose `wide`
+    columns ours begin at `first`, or zeros; the output and its bytes between rows; where to add row and
+    column sums, or 0."""
 
+    a: int
+    a_across: int
+    a_along: int
+    a_size: int
+    a_flip: int
+    b: int
+    b_across: int
+    b_along: int
+    b_size: int
+    b_flip: int
     panels: int
-    sums: int
+    panel_sums: int
     wide: int
     first: int
+    out: int
+    down: int
+    m: int
+    n: int
+    k: int
+    a_offset: int
+    b_offset: int
+    row_sums: int
+    column_sums: int
+    work: int
 
 
 class Work(NamedTuple):
@@ -89,6 +113,33 @@ class Work(NamedTuple):
     b_sums: int
     spare: int
     tile: int
+
+
+@intrinsic
+def read(typing, given):
+    """The `Call` whose fields lie at an address."""
+    call = types.NamedUniTuple(types.intp, len(Call._fields), Call)
+
+    def code(context, builder, signature, args):
+        place = builder.inttoptr(args[0], tiles.I64.as_pointer())
+        fields = [builder.load(cgutils.gep(builder, place, i)) for i in range(call.count)]
+        return context.make_tuple(builder, call, fields)
+
+    return call(given), code
+
+
+@intrinsic
+def invoke(typing, function, call):
+    """Call what is at an address with a `Call`."""
+
+    def code(context, builder, signature, args):
+        kind = ir.FunctionType(ir.VoidType(), [tiles.I64])
+        fields = cgutils.alloca_once(builder, ir.ArrayType(tiles.I64, call.count))
+        builder.store(cgutils.pack_array(builder, cgutils.unpack_tuple(builder, args[1])), fields)
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.ptrtoint(fields, tiles.I64)])
+        return context.get_dummy_value()
+
+    return types.void(function, call), code
 
 
 @register_jitable
@@ -283,15 +334,14 @@ def add_sums(target, sums, count, less):
 
 
 @register_jitable
-def multiply(form, given):
-    """`row_sums` and `column_sums`: where to add these, or 0."""
-    a, b, packed = Matrix(*given[0:5]), Matrix(*given[5:10]), Packed(*given[10:14])
-    out, (m, n, k), offsets = Output(*given[14:16]), given[16:19], given[19:21]
-    row_sums, column_sums, start = given[21:]
+def multiply(form, c):
+    a = Matrix(c.a, c.a_across, c.a_along, c.a_size, c.a_flip)
+    b = Matrix(c.b, c.b_across, c.b_along, c.b_size, c.b_flip)
+    m, n, k = c.m, c.n, c.k
     rows, columns, depth = block_sizes(form, m, n, k)
-    work, _ = work_space(form, m, n, k, start)
+    work, _ = work_space(form, m, n, k, c.work)
     shift = form.shift if a.flip else 0
-    a_offset, b_offset = offsets[0] - shift, offsets[1]
+    a_offset, b_offset = c.a_offset - shift, c.b_offset
     for i in range(0, m, rows):
         mi = min(rows, m - i)
         for h in range(0, k, depth):
@@ -300,23 +350,22 @@ def multiply(form, given):
             here = Matrix(a.place + i * a.across + h * a.along, a.across, a.along, a.size, a.flip)
             grown = shift * (pack_a(form, here, mi, m - i, kh, work) - kh)
             terms(work.rows, work.a_sums, mi, b_offset, grown, a_offset * b_offset * kh)
-            if row_sums:
-                add_sums(row_sums + LANE * i, work.a_sums, mi, grown + shift * kh)
+            if c.row_sums:
+                add_sums(c.row_sums + LANE * i, work.a_sums, mi, grown + shift * kh)
             for j in range(0, n, columns):
                 nj = min(columns, n - j)
                 panels, sums = work.b, work.b_sums
-                if packed.panels:
-                    panels = packed.panels + LANE * (
-                        h // form.depth * packed.wide + (packed.first + j) * lanes
-                    )
-                    sums = packed.sums + LANE * (h // depth * packed.wide + packed.first + j)
+                if c.panels:
+                    first = c.first + j
+                    panels = c.panels + LANE * (h // form.depth * c.wide + first * lanes)
+                    sums = c.panel_sums + LANE * (h // depth * c.wide + first)
                 else:
                     there = Matrix(b.place + h * b.along + j * b.across, b.across, b.along, b.size, b.flip)
                     pack_b(form, there, nj, kh, panels, sums, work.spare)
                 terms(work.columns, sums, nj, a_offset, 0, 0)
-                if column_sums and i == 0:
-                    add_sums(column_sums + LANE * j, sums, nj, 0)
-                target = Output(out.place + i * out.down + LANE * j, out.down)
+                if c.column_sums and i == 0:
+                    add_sums(c.column_sums + LANE * j, sums, nj, 0)
+                target = Output(c.out + i * c.down + LANE * j, c.down)
                 tile_block(form, panels, target, mi, nj, lanes, h, work)
 
 
@@ -391,29 +440,61 @@ def multiply_line(form, a, b, out, n, k, start):
 _loop = njit(nogil=True, cache=True, fastmath=False, error_model="numpy")
 
 
-@_loop
-def multiply_vnni_signed(*given):
-    multiply(VNNI_SIGNED, given)
+# these are compiled with a C interface, so that a loop for another memory layout need not hold them
+
+
+def multiply_vnni_signed(given):
+    multiply(VNNI_SIGNED, read(given))
+
+
+def multiply_vnni_unsigned(given):
+    multiply(VNNI_UNSIGNED, read(given))
+
+
+def multiply_pairs_16(given):
+    multiply(PAIRS_16, read(given))
+
+
+def multiply_pairs_8(given):
+    multiply(PAIRS_8, read(given))
+
+
+def multiply_pairs_4(given):
+    multiply(PAIRS_4, read(given))
 
 
 @_loop
-def multiply_vnni_unsigned(*given):
-    multiply(VNNI_UNSIGNED, given)
+def call_with_arrays(function, a, b, out, a_flip, b_flip, work):
+    """`function` on whole arrays."""
+    (m, k), n = a.shape, b.shape[1]
+    invoke(
+        function,
+        Call(
+            a.ctypes.data, a.strides[0], a.strides[1], a.itemsize, a_flip,
+            b.ctypes.data, b.strides[1], b.strides[0], b.itemsize, b_flip,
+            0, 0, 0, 0, out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
+        ),
+    )  # fmt: skip
 
 
 @_loop
-def multiply_pairs_16(*given):
-    multiply(PAIRS_16, given)
+def call_with_panels(function, a, panels, sums, out, a_flip, b_flip, work):
+    """`function` on a whole array and what `pack_whole` made of another."""
+    (m, k), n = a.shape, out.shape[1]
+    invoke(
+        function,
+        Call(
+            a.ctypes.data, a.strides[0], a.strides[1], a.itemsize, a_flip,
+            0, 0, 0, a.itemsize, b_flip, panels.ctypes.data, sums.ctypes.data, sums.shape[1], 0,
+            out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
+        ),
+    )  # fmt: skip
 
 
 @_loop
-def multiply_pairs_8(*given):
-    multiply(PAIRS_8, given)
-
-
-@_loop
-def multiply_pairs_4(*given):
-    multiply(PAIRS_4, given)
+def call_with_numbers(function, given):
+    """`function` on the fields of a `Call`, int64."""
+    invoke(function, read(given.ctypes.data))
 
 
 @_loop

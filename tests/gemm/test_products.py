@@ -41,7 +41,7 @@ def exact(a, b, offsets=(0, 0)):
 
 def multiply(path, a, b, offsets, prepacked, sums):
     out = np.full((a.shape[0], b.shape[1]), 77, np.int32)
-    totals = tuple(np.zeros(n, np.int32) for n in out.shape) if sums else (None, None)
+    totals = tuple(np.zeros(n, np.int32) for n in out.shape) if sums else tiled.NO_SUMS
     tiled.multiply(a, tiled.pack(b, path) if prepacked else b, out, path, offsets, totals)
     return out, *totals
 
