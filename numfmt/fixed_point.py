@@ -318,7 +318,7 @@ def _rounded(steps: Array, frac: int, form: Fixed, how: Keywords) -> Array:
         first = error.index[0] if len(error.index) == 1 else error.index
         raise RangeError(
             f"{error.count} of {error.total} results lie outside the range of '{form}', "
-            f"{float(form.min):g} to {float(form.max):g}" + (f"; first at {first}" if steps.ndim else ""),
+            f"{form.range_text}" + (f"; first at {first}" if steps.ndim else ""),
             error.count, error.total, error.index,
         ) from None  # fmt: skip
 

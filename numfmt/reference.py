@@ -18,6 +18,7 @@ from .overflow import delivers_edge, folded, overflow_policy, wraps
 from .rounding import NEAREST_AWAY, Rounding, rounding_mode
 
 WORD_BITS = 32  # of one noise word
+SATURATE = "overflow='saturate' takes the nearest value"
 INFINITY_DOES_NOT_WRAP = "infinity has no remainder to wrap to; overflow='saturate' takes the last value"
 
 
@@ -264,7 +265,7 @@ def _on_grid(x: Fraction, fmt: Format, policy: Policy, noise: int) -> Step:
 
 def _folded(k: int, fmt: Format, policy: Policy) -> Step:
     if policy.overflow == "raise":
-        raise RangeError(f"outside the range of {fmt}, {float(fmt.min):g} to {float(fmt.max):g}", 1, 1)
+        raise RangeError(f"outside the range of {fmt}, {fmt.range_text}. {SATURATE}", 1, 1)
     return Step(folded(k, fmt, policy.overflow), "wraps" if policy.wraps else "saturates")
 
 
@@ -311,7 +312,7 @@ def draws_up(fraction: Fraction, noise: int, policy: Policy) -> bool:
 
 def _overflow(fmt: Format, policy: Policy, negative: bool, finite: bool = True) -> Step:
     if policy.overflow == "raise" and finite:
-        raise RangeError(f"beyond the last value of {fmt}, {float(fmt.max):g}", 1, 1)
+        raise RangeError(f"beyond the last value of {fmt}, {fmt.end_text(fmt.max)}. {SATURATE}", 1, 1)
     edge = delivers_edge(
         policy.overflow, policy.rounding, negative=negative, finite=finite,
         edge_is_odd=fmt.edge_is_odd[negative],

@@ -420,8 +420,8 @@ def _raise(job: Plan, count: int, x: Array, first: int, example: float) -> None:
     elif job.policy.wraps:
         what, cure = "infinite", reference.INFINITY_DOES_NOT_WRAP
     else:
-        what = f"out of its range, {float(job.fmt.min):g} to {float(job.fmt.max):g}"
-        cure = "overflow='saturate' takes the nearest value"
+        what = f"out of its range, {job.fmt.range_text}"
+        cure = reference.SATURATE
     of = f"{count} of {x.size} values {'is' if count == 1 else 'are'}"
     raise RangeError(f"{verb} to '{job.fmt}': {of} {what}{at}. {cure}", count, x.size, index)
 
