@@ -139,7 +139,9 @@ def encode(
     """Round `x` to the values of `fmt`, once, and return their codes.
 
     Parameters are those of `cast`, and so are the cases that are slow; `out` takes codes, and after
-    an error its content is unspecified.
+    an error its content is unspecified. A spec may say how an integer format is scaled: `scale=`,
+    `zero=`, `axis=`, `size=`, `calibrate=`, `profile=`, as in ``"int4[size=128,axis=-1,calibrate=mse]"``;
+    the scale is rounded to float32. `numfmt.blocks.Affine` describes each.
 
     Returns
     -------
@@ -304,9 +306,9 @@ def _short_loop(fmt: Any, rounding: Any, overflow: Any, engine: Any, dtype: Any)
 def _convert(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
     if inputs.is_tensor(x):
         return _convert_torch(x, job, seed, noise, dtype, out)
-    if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
+    if inputs.is_exact_scalar(x):
         return _convert_exact(x, job, seed, noise, dtype, out)
-    array = x if isinstance(x, np.ndarray) else _as_array(x)
+    array = x if isinstance(x, np.ndarray) else inputs.as_array(x)
     source = inputs.classify(array)
     draws = noise_source(job.policy, seed, noise, array.shape)
     result = outputs.output(array.shape, _wanted(job, array.dtype, dtype, out), out)
@@ -324,47 +326,13 @@ def _wanted(job: Plan, given: np.dtype[Any] | None, dtype: Any, out: Any) -> np.
     return _result_dtype(job.fmt, given, dtype, out)
 
 
-def _as_array(x: Any) -> Array:
-    """A list as NumPy takes it, refused where NumPy would narrow its integers to float64."""
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ValueError(f"expected numbers in a regular grid, got a ragged list: {error}") from None
-    if not isinstance(x, (list, tuple)):
-        return array
-    if array.dtype.kind == "O":
-        big = next(filter(_is_big, array.reshape(-1)), None)
-        if big is None:
-            raise TypeError("expected real numbers, got a list with other objects among them")
-        raise TypeError(
-            f"a list with {big} fits no array: NumPy's integers have at most 64 bits; pass numbers as large one at a time"
-        )
-    if array.dtype.kind == "f" and array.size:
-        for item in np.asarray(x, object).reshape(-1):
-            if isinstance(item, (int, np.integer)) and abs(int(item)) > 1 << 53 and int(float(item)) != item:
-                raise TypeError(
-                    f"in a list with floats or signs NumPy would round {item} to float64; "
-                    "pass an integer array, or one number at a time"
-                )
-    return array
-
-
 def _is_scalar(x: Any) -> bool:
     return isinstance(x, (Number, np.generic))
-
-
-def _is_big(x: Any) -> bool:
-    return type(x) is int and not -(1 << 63) <= x < 1 << 64
 
 
 def _convert_torch(x: Any, job: Plan, seed: Any, noise: Any, dtype: Any, out: Any) -> Any:
     """A CPU tensor in, a CPU tensor out."""
     torch = sys.modules["torch"]
-    if x.device.type != "cpu" or x.requires_grad:
-        why = "it requires grad" if x.requires_grad else f"it is on {x.device}"
-        raise TypeError(
-            f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
-        )
     if out is not None:
         raise TypeError("out= takes NumPy arrays; leave it out for a torch tensor")
     source = inputs.classify_tensor(x)

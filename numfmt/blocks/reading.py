@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -22,23 +21,10 @@ SINGLE = element("f32")
 def read(x: Any) -> Input:
     """An array, list, scalar or CPU tensor, as the engines take it."""
     if inputs.is_tensor(x):
-        _check_tensor(x)
         return inputs.classify_tensor(x)
-    if isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal":
+    if inputs.is_exact_scalar(x):
         return Input(np.asarray(single(x)))
-    return inputs.classify(x if isinstance(x, np.ndarray) else np.asarray(x))
-
-
-def _is_big(x: Any) -> bool:
-    return type(x) is int and not -(1 << 63) <= x < 1 << 64
-
-
-def _check_tensor(x: Any) -> None:
-    if x.device.type != "cpu" or x.requires_grad:
-        why = "it requires grad" if x.requires_grad else f"it is on {x.device}"
-        raise TypeError(
-            f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
-        )
+    return inputs.classify(x if isinstance(x, np.ndarray) else inputs.as_array(x))
 
 
 def single(x: Any) -> np.float32:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -61,9 +62,50 @@ def is_tensor(x: Any) -> bool:
     return torch is not None and isinstance(x, torch.Tensor)
 
 
+def is_exact_scalar(x: Any) -> bool:
+    """Whether `x` is a number that no array holds as it is: a Fraction, a Decimal, a decimal string, an int of
+    more than 64 bits."""
+    return isinstance(x, (Fraction, str)) or _is_big(x) or type(x).__name__ == "Decimal"
+
+
+def _is_big(x: Any) -> bool:
+    return type(x) is int and not -(1 << 63) <= x < 1 << 64
+
+
+def as_array(x: Any) -> np.ndarray[Any, Any]:
+    """A list as NumPy takes it, refused where NumPy would narrow its integers to float64."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ValueError(f"expected numbers in a regular grid, got a ragged list: {error}") from None
+    if not isinstance(x, (list, tuple)):
+        return array
+    if array.dtype.kind == "O":
+        big = next(filter(_is_big, array.reshape(-1)), None)
+        if big is None:
+            raise TypeError("expected real numbers, got a list with other objects among them")
+        raise TypeError(
+            f"a list with {big} fits no array: NumPy's integers have at most 64 bits; pass numbers as large one at a time"
+        )
+    if array.dtype.kind == "f" and array.size:
+        for item in np.asarray(x, object).reshape(-1):
+            if isinstance(item, (int, np.integer)) and abs(int(item)) > 1 << 53 and int(float(item)) != item:
+                raise TypeError(
+                    f"in a list with floats or signs NumPy would round {item} to float64; "
+                    "pass an integer array, or one number at a time"
+                )
+    return array
+
+
 def classify_tensor(x: Any) -> Input:
-    """The elements of a CPU tensor without a copy; those that NumPy cannot hold as their codes."""
+    """The elements of a plain CPU tensor without a copy; those that NumPy cannot hold as their codes."""
     import torch
+
+    if x.device.type != "cpu" or x.requires_grad:
+        why = "it requires grad" if x.requires_grad else f"it is on {x.device}"
+        raise TypeError(
+            f"cast and encode take plain CPU tensors, and {why}; numfmt.interop.torch.cast takes it"
+        )
 
     plain, name = x.detach(), str(x.dtype).removeprefix("torch.")
     if name == "float16" or not (name == "bfloat16" or name.startswith("float8")):

@@ -242,3 +242,13 @@ def test_errors_survive_pickling():
         numfmt.parse("int8[scale=1]").encode([1.0, np.nan])
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.index) == (str(caught.value), (1,))
+
+
+def test_lists_that_no_array_holds():
+    for given, error, message in (
+        ([2**53 + 1, 0.5], TypeError, "NumPy would round 9007199254740993 to float64"),
+        ([[1.0], [1.0, 2.0]], ValueError, "got a ragged list"),
+        ([2**70, 1], TypeError, "fits no array"),
+    ):
+        with pytest.raises(error, match=message):
+            numfmt.encode(given, "int8[scale=0.5]")

@@ -49,6 +49,14 @@ def digests():
     for spec in ("int8[axis=0]", "int8[axis=1]", "uint4[size=16,axis=1]", "int8[scale=0.5,profile=tflite]"):
         whole = numfmt.encode(x, spec).codes.tobytes() + numfmt.cast(x, spec).tobytes()
         found[spec] = hashlib.sha256(whole).hexdigest()
+    for dtype in (np.int8, np.uint8, np.int16):
+        a = (np.arange(3 * 1500) * 7919 % 251).astype(dtype).reshape(3, 1500)
+        narrow = numfmt.gemm.accumulate(a, a.T, "int17", "saturate")
+        product = numfmt.matmul(a, a.T)
+        stages = [numfmt.gemmlowp.Requantize(2**30 + 1, -12, zero=3), numfmt.gemmlowp.SaturatingCast("int8")]
+        parts = product, *narrow[:2], numfmt.gemmlowp.run(np.tile(product, (40, 40)), stages)
+        whole = b"".join(part.tobytes() for part in parts)
+        found[f"products of {np.dtype(dtype)}"] = hashlib.sha256(whole).hexdigest()
     return found
 
 

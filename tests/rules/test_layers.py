@@ -42,7 +42,7 @@ COMPILED = ("kernels.compiled", "kernels.gemm")  # jitted code: imported by one 
 # third-party package: (modules that may import it, at the top of the module too?)
 GUESTS = {
     "numba": (("kernels.compiled", "kernels.gemm", "kernels.tiles", "engine.jit"), True),
-    "llvmlite": (("kernels.tiles",), True),
+    "llvmlite": (("kernels.tiles", "kernels.gemm"), True),
     "matplotlib": (("plotting",), False),
     "torch": (("interop", "engine.inputs"), False),
     "dask": (("interop",), False),
