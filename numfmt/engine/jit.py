@@ -53,9 +53,11 @@ def cpu_features() -> frozenset[str] | None:
     from numba.core.registry import cpu_target
 
     codegen = cpu_target.target_context.codegen()
-    named = codegen.magic_tuple()[2].split(",")
-    implied = loops.tiles.implied_features(codegen)  # by a CPU's name, which may come without a list
-    return frozenset(name[1:] for name in named if name.startswith("+")) | implied
+    listed = {
+        name[1:]: name[0] for name in codegen.magic_tuple()[2].split(",") if name
+    }  # the last word counts
+    named = {name for name, sign in listed.items() if sign == "+"}
+    return loops.tiles.served_features(codegen, named)  # type: ignore[no-any-return]
 
 
 def _config() -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
@@ -19,17 +20,38 @@ def thread_limit() -> int:
     """`$NUMFMT_NUM_THREADS`, else the processors this process may use."""
     given = os.environ.get("NUMFMT_NUM_THREADS", "")
     if given:
-        if not given.isdigit() or int(given) < 1:
+        if not (given.isascii() and given.isdigit()) or int(given) < 1:
             raise ValueError(f"NUMFMT_NUM_THREADS must be a positive integer, got {given!r}")
         return int(given)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def run(task: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
-    """`[task(part) for part in parts]`, the first part in this thread, the rest in the pool."""
+    """`[task(part) for part in parts]`, the first part in this thread, the rest in the pool.
+
+    Whatever is raised, Ctrl-C too, comes out once no thread is at work any more."""
     first, *rest = parts
-    futures = [_executor(len(rest)).submit(task, part) for part in rest] if rest else []
-    return [task(first), *(future.result() for future in futures)]
+    if not rest:
+        return [task(first)]
+    from concurrent.futures import wait
+
+    futures: list[Any] = []
+    try:
+        _submit(task, rest, futures)
+        own = [task(part) for part in (first, *rest[len(futures) :])]
+        return [own[0], *(future.result() for future in futures), *own[1:]]
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+def _submit(task: Callable[[Any], Any], parts: list[Any], futures: list[Any]) -> None:
+    """Hand parts to the pool, as many as it takes: none at all while the interpreter ends."""
+    with suppress(RuntimeError):
+        executor = _executor(len(parts))
+        for part in parts:
+            futures.append(executor.submit(task, part))
 
 
 def _executor(workers: int) -> ThreadPoolExecutor:

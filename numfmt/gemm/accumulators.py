@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import jit
+from ..engine import inputs, jit
 from ..errors import RangeError, SpecError, choose
 from ..registry import element
 
@@ -24,6 +24,12 @@ class Accumulator(NamedTuple):
     high: int
     dtype: np.dtype[Any]
     whole: bool = False  # they are all that the dtype holds
+
+    def least(self, policy: str) -> int:
+        return max(self.low, -self.high) if policy == "saturate_symmetric" else self.low
+
+    def holds(self, ends: tuple[int, int], policy: str) -> bool:
+        return self.least(policy) <= ends[0] and ends[1] <= self.high
 
     def wrap(self, x: Array) -> None:
         """Brings x, exact modulo the width of its dtype, back into the range, in place."""
@@ -87,15 +93,18 @@ def policy_of(name: str | None, accumulator: Accumulator) -> str:
 
 def stepwise(a: Array, b: Array, accumulator: Accumulator, policy: str, by_kernel: bool) -> Accumulation:
     """a b, the accumulator brought back into its range after each addition, k ascending."""
-    low = max(accumulator.low, -accumulator.high) if policy == "saturate_symmetric" else accumulator.low
+    low = accumulator.least(policy)
     narrow = a.itemsize == 1 and accumulator.high < _NARROW
     result = np.zeros((a.shape[0], b.shape[1]), np.int32 if narrow else np.int64)
     overflows = np.zeros(result.shape, np.int32)
     loops = jit.gemm_loops() if by_kernel else None
     run = loops.accumulate if loops else _by_steps
-    left, right = np.ascontiguousarray(a), np.ascontiguousarray(b)
+    left, right = (inputs.writeable_alias(np.ascontiguousarray(x)) for x in (a, b))
     run(left, right, result, overflows, low, accumulator.high, policy == "wrap")
-    return Accumulation(result.astype(accumulator.dtype, copy=False), overflows, a.shape[1])
+    found = Accumulation(result.astype(accumulator.dtype, copy=False), overflows, a.shape[1])
+    if policy == "raise":
+        refuse_overflows(found, accumulator)
+    return found
 
 
 def _by_steps(a: Array, b: Array, out: Array, overflows: Array, low: int, high: int, wraps: bool) -> None:

@@ -12,19 +12,18 @@ from ..engine import jit
 class Path(NamedTuple):
     """A way through the CPU: what it needs, and which loops of `kernels.gemm` serve each dtype of B."""
 
-    needs: frozenset[str]
+    needs: str | None
     int8: str
     uint8: str
     int16: str
 
 
-_VNNI = ("avx512f", "avx512bw", "avx512vl", "avx512vnni")
 PATHS = {  # the fastest first
     # its instruction multiplies unsigned by signed: a signed B wants an unsigned A
-    "vnni": Path(frozenset(_VNNI), "vnni_unsigned", "vnni_signed", "pairs_16"),
-    "avx512": Path(frozenset(_VNNI[:2]), *["pairs_16"] * 3),
-    "avx2": Path(frozenset(["avx2"]), *["pairs_8"] * 3),
-    "portable": Path(frozenset(), *["pairs_4"] * 3),
+    "vnni": Path("avx512vnni", "vnni_unsigned", "vnni_signed", "pairs_16"),
+    "avx512": Path("avx512bw", *["pairs_16"] * 3),
+    "avx2": Path("avx2", *["pairs_8"] * 3),
+    "portable": Path(None, *["pairs_4"] * 3),
 }
 
 
@@ -35,12 +34,18 @@ def path() -> str | None:
     >>> path() in {*PATHS, None}
     True
     """
-    features, given = jit.cpu_features(), os.environ.get("NUMFMT_CPU", "")
-    if features is None:
-        return None
-    served = [name for name, path in PATHS.items() if path.needs <= features]
+    given, served = os.environ.get("NUMFMT_CPU", ""), paths()
     if given and given.lower() not in served:
         known = given.lower() in PATHS
-        why = "needs instructions that numba does not compile for here" if known else "is no path"
-        raise ValueError(f"NUMFMT_CPU={given!r} {why}. Choose one of {', '.join(served)}, or leave it unset")
-    return given.lower() or served[0]
+        why = "needs what numba does not compile for here" if known else "is no path"
+        choices = f"Choose one of {', '.join(served)}, or leave it unset" if served else "Leave it unset"
+        raise ValueError(f"NUMFMT_CPU={given!r} {why}. {choices}")
+    return given.lower() or next(iter(served), None)
+
+
+def paths() -> list[str]:
+    """The paths that this CPU has, as numba compiles for it."""
+    features = jit.cpu_features()
+    if features is None:
+        return []
+    return [name for name, path in PATHS.items() if path.needs is None or path.needs in features]

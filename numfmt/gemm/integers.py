@@ -7,9 +7,10 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from ..blocks import BlockArray
 from ..errors import choose
 from . import cpu, plain, tiled
-from .accumulators import Accumulation, Accumulator, accumulator_of, policy_of, refuse_overflows, stepwise
+from .accumulators import Accumulation, accumulator_of, policy_of, stepwise
 
 Array = np.ndarray[Any, Any]
 ENGINES = ("kernel", "numpy", "reference")
@@ -102,8 +103,8 @@ def matmul(
     Parameters
     ----------
     a : int8, uint8 or int16 array, shape (..., M, K) or (K,)
-    b : array of shape (..., K, N) or (K,), or what `prepack` made of one
-        int8 and uint8 in any pair; int16 with int16. Any strides: transposed views are not copied.
+    b : array of shape (..., K, N) or (K,), or what `prepack` made of a matrix
+        int8 and uint8 in any pair; int16 with int16. Transposed views and rows apart are not copied.
     dtype : np.int32 (default) or np.int64
         Of the accumulator and the result.
     accumulator : str or Format, optional
@@ -123,7 +124,8 @@ def matmul(
 
     Returns
     -------
-    array of shape (..., M, N) as `np.matmul` has it; with ``sums=True`` also (..., M) and (..., N)
+    array of shape (..., M, N) as `np.matmul` has it; with ``sums=True`` also the sums of a along its last
+    axis and those of b along its last but one
 
     Raises
     ------
@@ -147,23 +149,24 @@ def matmul(
     >>> matmul(a, a.T, accumulator="int12").tolist()
     [[-480, -100], [-100, -255]]
     """
-    x = _array(a)
-    y = b if isinstance(b, Prepacked) else _array(b)
-    if x.ndim != 2 or y.ndim != 2:
-        how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
-        return _stacked(x, _array_of(y), sums, out, how)
+    x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
+    how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
     _check(x, y)
+    if x.ndim != 2 or y.ndim != 2:
+        return _stacked(x, y, sums, out, how)
     holder = accumulator_of(accumulator, dtype)
     policy = policy_of(overflow, holder)
     shape = x.shape[0], y.shape[1]
     target = np.empty(shape, holder.dtype) if out is None else _target(out, shape, holder.dtype, (x, y))
-    if policy == "wrap" or x.shape[1] * plain.largest_product(x.dtype, y.dtype) <= holder.high:
+    if policy == "wrap":
         found = multiply(x, y, target, sums=sums, engine=engine)
         holder.wrap(target)
+    elif holder.holds(plain.reach(x, y), policy):
+        found = multiply(x, y, target, sums=sums, engine=engine)
     else:
-        y = _array_of(y)
-        target[...] = _stepwise(x, y, holder, policy, engine)
-        found = plain.sums(x, y, holder.dtype) if sums else ()
+        right = _array_of(y)
+        target[...] = stepwise(x, right, holder, policy, _by_kernel(engine)).result
+        found = plain.sums(x, right, holder.dtype) if sums else ()
     if out is None:
         out = target
     elif out is not target:
@@ -219,7 +222,7 @@ def accumulate(
         As in `matmul`.
     accumulator : str or Format
         An integer format of up to 62 bits.
-    overflow : {"saturate", "saturate_symmetric", "wrap"}
+    overflow : {"saturate", "saturate_symmetric", "wrap", "raise"}
 
     Returns
     -------
@@ -239,48 +242,71 @@ def accumulate(
     return stepwise(x, y, holder, policy_of(overflow, holder), _by_kernel(engine))
 
 
-def _stepwise(a: Array, b: Array, holder: Accumulator, policy: str, engine: str | None) -> Array:
-    found = stepwise(a, b, holder, policy, _by_kernel(engine))
-    if policy == "raise":
-        refuse_overflows(found, holder)
-    return found.result
-
-
 def _by_kernel(engine: str | None) -> bool:
     return engine is None or choose("engine", engine, ENGINES) == "kernel"
 
 
-def _stacked(a: Array, b: Array, sums: bool, out: Array | None, how: dict[str, Any]) -> Any:
+def _stacked(a: Array, b: Array | Prepacked, sums: bool, out: Any, how: dict[str, Any]) -> Any:
     """One axis, or more than two, as `np.matmul` takes them."""
-    if not a.ndim or not b.ndim:
-        raise ValueError("matmul multiplies matrices: a scalar has no axis. Use a * b")
-    x, y = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
-    _check(x, y)
-    many = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
-    x, y = (np.broadcast_to(z, many + z.shape[-2:]) for z in (x, y))
-    found = [matmul(x[i], y[i], sums=True, **how) for i in np.ndindex(many)]
-    if not found:
-        found = [matmul(np.zeros(x.shape[-2:], x.dtype), np.zeros(y.shape[-2:], y.dtype), sums=True, **how)]
-    parts = [np.stack(part)[: prod(many)].reshape(many + part[0].shape) for part in zip(*found, strict=True)]
-    dropped = tuple(axis for axis, z in ((-2, a), (-1, b)) if z.ndim == 1)
-    result = np.squeeze(parts[0], dropped)
-    if out is not None:
+    given = {"sums": sums, **how}
+    if b.ndim > 2:
+        found = _each(a, _array_of(b), out, given)
+    elif b.ndim == 2:
+        found = _flat(a, b, out, given)
+    else:
+        result, *totals = _parts(matmul(a, _array_of(b)[:, None], **given))
+        found = [result[..., 0], *totals[:1], *(x[..., 0] for x in totals[1:])]
+    result = found[0] if found[0].ndim else found[0][()]
+    if out is not None and not np.may_share_memory(out, result):
         _target(out, result.shape, result.dtype, (a, b))
         out[...] = result
-        result = out
-    return (result, *parts[1:]) if sums else result if result.ndim else result[()]
+    return (result if out is None else out, *found[1:]) if sums else result if out is None else out
+
+
+def _flat(a: Array, b: Array | Prepacked, out: Any, given: dict[str, Any]) -> list[Array]:
+    """A stack times one matrix: its rows as those of one matrix."""
+    shape, n = a.shape[:-1], b.shape[1]
+    plain_out = isinstance(out, np.ndarray) and out.flags.c_contiguous and out.shape == (*shape, n)
+    rows = prod(shape)
+    found = matmul(a.reshape(rows, a.shape[-1]), b, out=out.reshape(rows, n) if plain_out else None, **given)
+    result, *totals = _parts(found)
+    return [result.reshape(*shape, n), *(x.reshape(shape) for x in totals[:1]), *totals[1:]]
+
+
+def _each(a: Array, b: Array, out: Any, given: dict[str, Any]) -> list[Array]:
+    """The products of two stacks, each into its place."""
+    x = a[None] if a.ndim == 1 else a
+    try:
+        stack = np.broadcast_shapes(x.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ValueError(f"stacks of shapes {a.shape} and {b.shape} do not broadcast") from None
+    sums, how = given["sums"], {**given, "sums": False}
+    dtype = accumulator_of(given["accumulator"], given["dtype"]).dtype
+    shape = *stack, x.shape[-2], b.shape[-1]
+    result = np.empty(shape, dtype) if out is None or a.ndim == 1 else _target(out, shape, dtype, (a, b))
+    left, right = (np.broadcast_to(z, stack + z.shape[-2:]) for z in (x, b))
+    for i in np.ndindex(stack):
+        matmul(left[i], right[i], out=result[i], **how)
+    totals = [a.sum(-1, np.int64).astype(dtype), b.sum(-2, np.int64).astype(dtype)] if sums else []
+    return [result if a.ndim > 1 else result[..., 0, :], *totals]
+
+
+def _parts(found: Any) -> list[Array]:
+    return list(found) if isinstance(found, tuple) else [found]
 
 
 def operands(a: Any, b: Any) -> tuple[Array, Array | Prepacked]:
     """Two matrices of dtypes that are multiplied, of shapes that match."""
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
+    _check(x, y)
     if x.ndim != 2 or y.ndim != 2:
         raise ValueError(f"this multiplies matrices of two axes, got shapes {x.shape} and {y.shape}: reshape")
-    _check(x, y)
     return x, y
 
 
 def _array(x: Any) -> Array:
+    if isinstance(x, BlockArray):
+        raise TypeError("matmul multiplies integers, got a BlockArray: give its .codes, and scale the result")
     x = np.asarray(x)
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
@@ -289,7 +315,10 @@ def _array_of(b: Any) -> Array:
     if not isinstance(b, Prepacked):
         return _array(b)
     if b.array is None:
-        raise TypeError("this needs the array itself, not what prepack made of it")
+        raise TypeError(
+            "what prepack made of b serves products modulo 2**32 on the compiled path; int64, overflow= that may"
+            " happen, engine='numpy' and stacks of b need the array itself"
+        )
     return b.array
 
 
@@ -305,17 +334,18 @@ def _panels(b: Prepacked, path: str) -> Any:
 
 def _check(a: Array, b: Array | Prepacked) -> None:
     if a.dtype.char + b.dtype.char not in _PAIRS:
-        advice = "Quantize floats first, as in numfmt.encode(x, 'int8[scale=0.1]').codes" if "f" in (
-            a.dtype.kind, b.dtype.kind
-        ) else "Choose dtypes that hold the numbers"  # fmt: skip
+        whole = {a.dtype.kind, b.dtype.kind} <= set("iub")
+        advice = "Choose one of these" if whole else "Quantize it: numfmt.encode(x, 'int8[scale=0.1]').codes"
         raise TypeError(
             "matmul multiplies int8 and uint8 in any pair, and int16 with int16;"
             f" got {a.dtype} and {b.dtype}. {advice}"
         )
-    if a.shape[-1] != b.shape[-2]:
+    if not a.ndim or not b.ndim:
+        raise ValueError("matmul multiplies matrices: a scalar has no axis. Use a * b")
+    depth = b.shape[-2] if b.ndim > 1 else b.shape[0]
+    if a.shape[-1] != depth:
         raise ValueError(
-            f"shapes {a.shape} and {b.shape} do not match:"
-            f" a has {a.shape[-1]} columns, b has {b.shape[-2]} rows"
+            f"shapes {a.shape} and {b.shape} do not match: a has {a.shape[-1]} columns, b has {depth} rows"
         )
 
 

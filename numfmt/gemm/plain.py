@@ -36,12 +36,24 @@ def exact_depth(a: np.dtype[Any], b: np.dtype[Any]) -> int:
 
 def largest_product(a: np.dtype[Any], b: np.dtype[Any]) -> int:
     """The largest magnitude that a product of these dtypes has."""
-    return _largest(a) * _largest(b)
+    return max(abs(x) * abs(y) for x in _ends(a) for y in _ends(b))
 
 
-def _largest(dtype: np.dtype[Any]) -> int:
+def _ends(dtype: np.dtype[Any]) -> tuple[int, int]:
     info = np.iinfo(dtype)
-    return int(max(info.max, -info.min))
+    return int(info.min), int(info.max)
+
+
+def reach(a: Any, b: Any) -> tuple[int, int]:
+    """Between what the sums of up to K products of a's and b's elements lie, those on the way too."""
+    products = [x * y for x in _extremes(a) for y in _extremes(b)]
+    return min(0, *products) * a.shape[1], max(0, *products) * a.shape[1]
+
+
+def _extremes(x: Any) -> tuple[int, int]:
+    if not isinstance(x, np.ndarray):
+        return _ends(x.dtype)
+    return (int(x.min()), int(x.max())) if x.size else (0, 0)
 
 
 def by_integers(a: Array, b: Array, out: Array) -> None:
@@ -57,5 +69,6 @@ def sums(a: Array, b: Array, dtype: np.dtype[Any]) -> tuple[Array, Array]:
 def add_offsets(out: Array, rows: Array, columns: Array, depth: int, offsets: tuple[int, int]) -> None:
     """From AB to (A + a) (B + b), modulo the width of `out`."""
     a, b = offsets
+    both = (a * b * depth + (1 << 63)) % (1 << 64) - (1 << 63)
     out += (b * rows.astype(np.int64)).astype(out.dtype)[:, None]
-    out += (a * columns.astype(np.int64) + a * b * depth).astype(out.dtype)
+    out += (a * columns.astype(np.int64) + both).astype(out.dtype)

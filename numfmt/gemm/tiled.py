@@ -69,6 +69,8 @@ def multiply(
 ) -> None:
     """(a + offset) (b + offset) into int32 `out`, whose rows are contiguous; row and column sums are added
     to `sums`. No side may be empty."""
+    if isinstance(b, np.ndarray) and sums is NO_SUMS and _is_column(out):
+        return multiply(b.T, a.T, out.T, path, offsets[::-1])  # one row of A has loops of its own
     found, left = kernels(path, a.dtype, b.dtype), _strided(a)
     (m, k), n, packed = left.shape, out.shape[1], isinstance(b, Panels)
     right: Any = b if packed else _strided(b)  # type: ignore[arg-type]
@@ -98,15 +100,16 @@ def _multiply(
     else:
         right, (b_along, b_across), packed = find(b), b.strides, (0, 0, 0)
 
-    def part(i: int, j: int, rows: int, columns: int) -> None:
+    def part(i: int, j: int, rows: int, columns: int, kept: Any = (a, b, out, sums)) -> None:
         call = (
             left + i * across, across, along, size, found.a_flip,
             right + j * b_across, b_across, b_along, size, found.b_flip,
             *packed, j, target + i * down + j * 4, down, rows, columns, k, *offsets,
-            row_sums and not j and row_sums + 4 * i, column_sums and not i and column_sums + 4 * j,
-            find(_work()),
+            row_sums + 4 * i if row_sums and not j else 0,
+            column_sums + 4 * j if column_sums and not i else 0, find(work := _work()),
         )  # fmt: skip
         found.loops.call_with_numbers(found.function, np.array(call, np.int64))
+        del work, kept  # what the numbers point to lives until here
 
     _in_parts(part, m, n, k, found.form.columns)
 
@@ -116,9 +119,10 @@ def _multiply_line(a: Array, b: Array, out: Array, found: Kernels) -> None:
     find, (n, k), (across, along) = found.address, b.shape, b.strides
     left, right, target = find(a), find(b), find(out)
 
-    def part(i: int, j: int, rows: int, columns: int) -> None:
-        there = right + j * across, across, along, 1, found.line_flip
-        found.line(left, there, target + 4 * j, columns, k, find(_work(k)))
+    def part(i: int, j: int, rows: int, columns: int, kept: Any = (a, b, out)) -> None:
+        there, work = (right + j * across, across, along, 1, found.line_flip), _work(k)
+        found.line(left, there, target + 4 * j, columns, k, find(work))
+        del work, kept
 
     _in_parts(part, 1, n, k, 64)
 
@@ -133,6 +137,10 @@ def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
     else:
         pool.run(lambda i: part(i, 0, min(step, m - i), n), range(0, m, step))
     return None
+
+
+def _is_column(out: Array) -> bool:
+    return out.shape[1] == 1 < out.shape[0] and out.strides[0] == out.itemsize
 
 
 def _strided(x: Array) -> Array:
@@ -160,12 +168,8 @@ def pack(b: Array, path: str) -> Panels:
     data = np.empty(wide * -(-k // form.depth) * gemm.LANE + gemm.SLACK, np.uint8)
     data = data[-find(data) % _ALIGNED :]
     sums = np.empty((blocks, wide), np.int32)
-    loops.pack(
-        (find(lines), *lines.strides, lines.itemsize, loops.b_flip),
-        n,
-        k,
-        find(data),
-        find(sums),
-        find(_work()),
-    )
+    work = _work()
+    there = find(lines), *lines.strides, lines.itemsize, loops.b_flip
+    loops.pack(there, n, k, find(data), find(sums), find(work))
+    del work
     return Panels(data, sums, b.dtype, path)

@@ -64,18 +64,27 @@ PAIRS_4 = Pairs4(4, 2, 8, 6, 4, 2, 0)
 _FORMS = {type(form): form for form in (VNNI_SIGNED, VNNI_UNSIGNED, PAIRS_16, PAIRS_8, PAIRS_4)}
 
 
-def implied_features(codegen: Any) -> frozenset[str]:
-    """What the registers tell that LLVM takes for 32 int16 on the CPU that numba compiles for."""
-    vector = ir.VectorType(I16, 32)
+def served_features(codegen: Any, named: set[str]) -> frozenset[str]:
+    """Features by the registers that LLVM takes for products of int16 on the CPU that numba compiles for,
+    which may be named without a list or with a list that contradicts itself. `avx512vnni` only if all that
+    its instructions need is in the list too: LLVM ends the process on one that it cannot select."""
+    found = _registers_of_products(codegen)
+    features = {"zmm": {"avx512bw", "avx2"}, "ymm": {"avx2"}}.get(found, set())
+    vnni = {"avx512f", "avx512bw", "avx512vl", "avx512vnni"}
+    return frozenset(features | (vnni if found == "zmm" and vnni <= named else set()))
+
+
+def _registers_of_products(codegen: Any) -> str:
     module = ir.Module()
     module.triple = codegen.magic_tuple()[0]
-    probe = ir.Function(module, ir.FunctionType(vector, [vector, vector]), "probe")
+    vector = ir.VectorType(I32, 16)
+    probe = ir.Function(module, ir.FunctionType(vector, [vector] * 3), "probe")
     builder = ir.IRBuilder(probe.append_basic_block())
-    builder.ret(builder.add(*probe.args))
+    builder.ret(Code(builder, Pairs16).dot(*probe.args))
     machine = getattr(codegen, "_tm", None)
     text = machine.emit_assembly(binding.parse_assembly(str(module))) if machine else ""
-    wide = "zmm" in text
-    return frozenset(["avx512f", "avx512bw"] * wide + ["avx2"] * (wide or "ymm" in text))
+    products = [line for line in text.splitlines() if "pmaddwd" in line or "pdpwssd" in line]
+    return next((name for name in ("zmm", "ymm") if any(name in line for line in products)), "")
 
 
 class Code:

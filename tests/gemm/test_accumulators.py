@@ -52,6 +52,22 @@ def test_each_step(name, policy, engine):
         assert np.array_equal(matmul(a, b, accumulator=name, overflow=policy, engine=engine), found.result)
 
 
+@pytest.mark.parametrize("engine", integers.ENGINES)
+@pytest.mark.parametrize("policy", ["saturate", "saturate_symmetric"])
+@pytest.mark.parametrize(
+    "name", [*SPANS, "int16[symmetric]", "uint16", "uint32", "uint33", "int32", "uint62"]
+)
+def test_short_sums(name, policy, engine):
+    """Those that may, or may not, leave the accumulator."""
+    low, high = numfmt.parse(name).span
+    for k in (1, 2, 3):
+        for values in ([-1, 0, 1], [0, 1, 2], [-128, 127], [3]):
+            a, b = RNG.choice(values, (3, k)).astype(np.int8), RNG.choice(values, (k, 4)).astype(np.int8)
+            wanted = [[one_sum(x, y, low, high, policy)[0] for y in b.T] for x in a]
+            assert matmul(a, b, accumulator=name, overflow=policy, engine=engine).tolist() == wanted
+            assert accumulate(a, b, name, policy, engine=engine).result.tolist() == wanted
+
+
 def test_the_order_is_that_of_k():
     a = np.array([[100, 100, -100, -100]], np.int8)
     b = np.full((4, 1), 100, np.int8)
@@ -99,6 +115,10 @@ def test_raise():
     assert np.array_equal(matmul(a, b, overflow="raise"), a.astype(int) @ b)
     with pytest.raises(numfmt.RangeError, match="int16"):
         matmul(a[:, :9], b[:9], accumulator="int16", overflow="raise")
+    with pytest.raises(numfmt.RangeError, match="int16"):
+        accumulate(a[:, :9], b[:9], "int16", "raise")
+    with pytest.raises(numfmt.RangeError, match="uint16"):
+        matmul(np.int8([[-1]]), np.int8([[1]]), accumulator="uint16", overflow="raise")
 
 
 def test_a_sum_that_overflows_on_the_way_raises():

@@ -52,12 +52,60 @@ def test_a_path_that_the_processor_lacks_is_refused():
     """LLVM would end the process on an instruction that it cannot select."""
     done = run(NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="", NUMFMT_CPU="vnni")
     assert done.returncode == 1
-    assert (
-        "NUMFMT_CPU='vnni' needs instructions that numba does not compile for here. Choose one of "
-        in done.stderr
-    )
+    assert "NUMFMT_CPU='vnni' needs what numba does not compile for here. Choose one of " in done.stderr
 
 
 def test_a_path_that_is_none():
     done = run("import numfmt.gemm; numfmt.gemm.path()", NUMFMT_CPU="mmx")
     assert "NUMFMT_CPU='mmx' is no path. Choose one of " in done.stderr
+
+
+@pytest.mark.parametrize("lacking", ["avx512f", "avx512vnni", "avx512bw", "avx2"])
+def test_a_list_that_contradicts_itself(lacking):
+    """LLVM goes by the last word on a feature, and by what it implies."""
+    from llvmlite.binding import get_host_cpu_features
+
+    features = f"{get_host_cpu_features().flatten()},-{lacking}"
+    done = run(NUMBA_CPU_FEATURES=features)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.strip() in ("avx512", "avx2", "portable")
+
+
+def test_a_path_without_a_compiler():
+    done = run("import numfmt.gemm; numfmt.gemm.path()", NUMFMT_CPU="avx2", NUMBA_DISABLE_JIT="1")
+    assert "NUMFMT_CPU='avx2' needs what numba does not compile for here. Leave it unset" in done.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np
+from numfmt import matmul
+
+a, b = np.ones((2000, 4000), np.int8), np.ones((4000, 6000), np.int8)
+assert (matmul(a[:8], b) == 4000).all()
+for delay in (0.001, 0.01, 0.03, 0.05, 0.08, 0.1) * 3:
+    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+    try:
+        while True:
+            matmul(a, b)
+    except KeyboardInterrupt:
+        pass
+print("alive")
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to oneself")
+def test_ctrl_c_leaves_no_thread_at_work():
+    done = run(INTERRUPTED, NUMFMT_NUM_THREADS="3")
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr[-2000:]
+
+
+def test_products_while_the_interpreter_ends():
+    program = """
+import atexit
+import numpy as np
+import numfmt
+a = np.ones((400, 400), np.int8)
+atexit.register(lambda: print(int(numfmt.matmul(a, a)[0, 0])))
+"""
+    assert run(program, NUMFMT_NUM_THREADS="2").stdout == "400\n"

@@ -6,17 +6,16 @@ import numpy as np
 import pytest
 
 import numfmt
-from numfmt.engine import jit
 from numfmt.gemm import cpu, integers, matmul, prepack, tiled
 
-PATHS = [name for name, path in cpu.PATHS.items() if jit.cpu_features() and path.needs <= jit.cpu_features()]
+PATHS = cpu.paths()
 PAIRS = [
     *itertools.product((np.int8, np.uint8), repeat=2),
     (np.int16, np.int16),
 ]
 SHAPES = [
     (1, 1, 1), (1, 5, 3), (3, 5, 7), (2, 100, 65), (12, 32, 64), (13, 33, 67), (5, 7, 1), (100, 100, 100),
-    (17, 70, 2100), (1, 70, 130), (1, 1, 200), (1, 64, 64), (70, 1, 20), (33, 40, 90),
+    (17, 70, 2100), (4, 33, 4097), (1, 70, 130), (1, 1, 200), (1, 64, 64), (70, 1, 20), (33, 40, 90),
 ]  # fmt: skip
 OFFSETS = [(0, 0), (3, -7), (-255, 255), (2**31 - 1, -(2**31))]
 RNG = np.random.default_rng(5)
@@ -58,6 +57,20 @@ def test_every_path_is_exact(path, pair):
                 if sums:
                     assert np.array_equal(rows, a.sum(1, np.int64).astype(np.int32))
                     assert np.array_equal(columns, b.sum(0, np.int64).astype(np.int32))
+
+
+@pytest.mark.parametrize("shape", [(4200, 5, 3), (8300, 3, 5), (1100, 33, 2100), (5, 9000, 70)])
+@pytest.mark.parametrize("path", PATHS)
+def test_several_blocks_of_rows_and_columns(path, shape):
+    m, n, k = shape
+    for pair in PAIRS[1:3] if k < 1000 else PAIRS[:1]:
+        for a, b in itertools.product(layouts((m, k), pair[0], False), layouts((k, n), pair[1], False)):
+            wanted = exact(a, b, (5, -9)).astype(np.int32)
+            for prepacked in (False, True):
+                out, rows, columns = multiply(path, a, b, (5, -9), prepacked, True)
+                assert np.array_equal(out, wanted)
+                assert np.array_equal(rows, a.sum(1))
+                assert np.array_equal(columns, b.sum(0))
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids=lambda p: "-".join(d.__name__ for d in p))
@@ -110,6 +123,21 @@ def test_any_strides(dtype):
     assert np.array_equal(matmul(line, b), exact(line, b).astype(np.int32))
 
 
+def test_the_other_byte_order():
+    a, b = numbers((7, 9), np.int16, False), numbers((9, 5), np.int16, False)
+    assert np.array_equal(matmul(a.astype(">i2"), b), exact(a, b).astype(np.int32))
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_very_long_row(path):
+    """Longer than the work space of a thread."""
+    for order in "CF":
+        a, b = np.ones((1, 2_000_001), np.int8), np.full((2_000_001, 5), -3, np.int8, order)
+        out = np.empty((1, 5), np.int32)
+        tiled.multiply(a, b, out, path)
+        assert out.tolist() == [[-6_000_003] * 5]
+
+
 def test_transposed_views_are_not_copied(monkeypatch):
     monkeypatch.setattr(np, "ascontiguousarray", None)
     a, b = numbers((20, 30), np.int8, False), numbers((40, 30), np.int8, False)
@@ -139,10 +167,25 @@ def test_more_and_fewer_axes_are_those_of_numpy(left, right):
     found = matmul(a, b)
     assert np.array_equal(found, wanted)
     assert np.shape(found) == wanted.shape
+    result, rows, columns = matmul(a, b, sums=True)
+    assert np.array_equal(result, wanted)
+    assert np.array_equal(rows, a.sum(-1))
+    assert np.array_equal(columns, b.sum(-2 if b.ndim > 1 else -1))
+    if b.ndim == 2:
+        assert np.array_equal(matmul(a, prepack(b)), wanted)
     if np.ndim(wanted):
-        out = np.empty(wanted.shape, np.int32)
-        assert matmul(a, b, out=out) is out
-        assert np.array_equal(out, wanted)
+        for out in (np.empty(wanted.shape, np.int32), np.empty(wanted.shape[::-1], np.int32).T):
+            assert matmul(a, b, out=out) is out
+            assert np.array_equal(out, wanted)
+
+
+def test_a_column_is_the_product_turned(monkeypatch):
+    monkeypatch.setenv("NUMFMT_NUM_THREADS", "2")
+    for pair in PAIRS:
+        for m, k in ((2, 3), (70, 131), (6000, 6100)):
+            a, b = numbers((m, k), pair[0], False), numbers((k, 1), pair[1], False)
+            assert np.array_equal(matmul(a, b), exact(a, b).astype(np.int32))
+            assert np.array_equal(matmul(np.asfortranarray(a), b[:, 0]), exact(a, b)[:, 0].astype(np.int32))
 
 
 def test_out():
@@ -191,7 +234,7 @@ def test_prepacked_operands():
     assert np.array_equal(matmul(a, packed), kept)
     assert repr(packed).startswith("<prepacked uint8 of shape (30, 20), ")
     if packed.path:
-        with pytest.raises(TypeError, match="needs the array itself"):
+        with pytest.raises(TypeError, match="need the array itself"):
             matmul(a, packed, engine="numpy")
 
 
@@ -201,10 +244,12 @@ def test_int64_of_bytes_is_exact_too():
 
 
 BAD = {
-    "floats": (lambda: matmul(np.ones((2, 2)), np.ones((2, 2), np.int8)), TypeError, r"got float64 and int8\. Quantize"),
-    "int64": (lambda: matmul([[1]], [[2]]), TypeError, "got int64 and int64. Choose dtypes"),
+    "floats": (lambda: matmul(np.ones((2, 2)), np.ones((2, 2), np.int8)), TypeError, r"got float64 and int8\. Quantize it"),
+    "int64": (lambda: matmul([[1]], [[2]]), TypeError, "got int64 and int64. Choose one of these"),
     "pair": (lambda: matmul(np.ones((2, 2), np.int16), np.ones((2, 2), np.int8)), TypeError, "int16 with int16; got int16 and int8"),
     "shapes": (lambda: matmul(np.ones((2, 3), np.int8), np.ones((2, 3), np.int8)), ValueError, "a has 3 columns, b has 2 rows"),
+    "block": (lambda: matmul(numfmt.encode(np.ones((2, 2)), "int8[scale=0.5]"), np.ones((2, 2), np.int8)), TypeError, "give its .codes"),
+    "stacks": (lambda: matmul(np.ones((2, 3, 4), np.int8), np.ones((5, 4, 2), np.int8)), ValueError, r"stacks of shapes \(2, 3, 4\) and \(5, 4, 2\) do not broadcast"),
     "scalar": (lambda: matmul(np.int8(2), np.ones((2, 3), np.int8)), ValueError, "a scalar has no axis"),
     "dtype": (lambda: matmul(np.ones((2, 2), np.int8), np.ones((2, 2), np.int8), dtype=np.int16), TypeError, "int32 or int64, got dtype=int16"),
     "engine": (lambda: matmul(np.ones((2, 2), np.int8), np.ones((2, 2), np.int8), engine="gpu"), numfmt.SpecError, "unknown engine 'gpu'"),
