@@ -33,10 +33,9 @@ class Accumulator(NamedTuple):
 
     def wrap(self, x: Array) -> None:
         """Brings x, exact modulo the width of its dtype, back into the range, in place."""
-        if not self.whole:
-            x -= x.dtype.type(self.low)
-            x &= x.dtype.type(self.high - self.low)
-            x += x.dtype.type(self.low)
+        x -= x.dtype.type(self.low)
+        x &= x.dtype.type(self.high - self.low)
+        x += x.dtype.type(self.low)
 
 
 _WHOLE = {

@@ -150,17 +150,22 @@ def matmul(
     [[-480, -100], [-100, -255]]
     """
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
-    how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
     _check(x, y)
     if x.ndim != 2 or y.ndim != 2:
+        how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
         return _stacked(x, y, sums, out, how)
+    shape = x.shape[0], y.shape[1]
+    if not sums and dtype is None and accumulator is None and overflow is None and out is None:
+        target = np.empty(shape, np.int32)
+        multiply(x, y, target, engine=engine)
+        return target
     holder = accumulator_of(accumulator, dtype)
     policy = policy_of(overflow, holder)
-    shape = x.shape[0], y.shape[1]
     target = np.empty(shape, holder.dtype) if out is None else _target(out, shape, holder.dtype, (x, y))
     if policy == "wrap":
         found = multiply(x, y, target, sums=sums, engine=engine)
-        holder.wrap(target)
+        if not holder.whole:
+            holder.wrap(target)
     elif holder.holds(plain.reach(x, y), policy):
         found = multiply(x, y, target, sums=sums, engine=engine)
     else:
@@ -305,9 +310,12 @@ def operands(a: Any, b: Any) -> tuple[Array, Array | Prepacked]:
 
 
 def _array(x: Any) -> Array:
-    if isinstance(x, BlockArray):
-        raise TypeError("matmul multiplies integers, got a BlockArray: give its .codes, and scale the result")
-    x = np.asarray(x)
+    if not isinstance(x, np.ndarray):
+        if isinstance(x, BlockArray):
+            raise TypeError(
+                "matmul multiplies integers, got a BlockArray: give its .codes, and scale the result"
+            )
+        x = np.asarray(x)
     return x if x.dtype.isnative else x.astype(x.dtype.newbyteorder("="))
 
 

@@ -61,31 +61,52 @@ def kernels(path: str, a: np.dtype[Any], b: np.dtype[Any]) -> Kernels:
 
 def multiply(
     a: Array,
-    b: Array | Panels,
+    b: Any,
     out: Array,
     path: str,
     offsets: tuple[int, int] = NO_OFFSETS,
     sums: Sums = NO_SUMS,
 ) -> None:
     """(a + offset) (b + offset) into int32 `out`, whose rows are contiguous; row and column sums are added
-    to `sums`. No side may be empty."""
-    if isinstance(b, np.ndarray) and sums is NO_SUMS and _is_column(out):
-        return multiply(b.T, a.T, out.T, path, offsets[::-1])  # one row of A has loops of its own
-    found, left = kernels(path, a.dtype, b.dtype), _strided(a)
-    (m, k), n, packed = left.shape, out.shape[1], isinstance(b, Panels)
-    right: Any = b if packed else _strided(b)  # type: ignore[arg-type]
-    if offsets != NO_OFFSETS or sums is not NO_SUMS:
-        _multiply(left, right, out, found, offsets, sums)
-    elif m == 1 and found.line and not packed:
-        _multiply_line(np.ascontiguousarray(left), right.T, out, found)
-    elif m * n * k >= WORTH_A_THREAD:
-        _multiply(left, right, out, found, offsets, sums)
+    to `sums`. b is an array or `Panels` of one; no side may be empty."""
+    found, (m, n), k = kernels(path, a.dtype, b.dtype), out.shape, a.shape[1]
+    plain, packed = sums is NO_SUMS and offsets == NO_OFFSETS, isinstance(b, Panels)
+    if plain and not packed and (m == 1 or n == 1):
+        _multiply_vector(a, b, out, path, found)
+    elif not plain or m * n * k >= WORTH_A_THREAD:
+        _multiply(_strided(a), b, out, found, offsets, sums)
     elif packed:
         found.loops.call_with_panels(
-            found.function, left, right.data, right.sums, out, found.a_flip, found.b_flip, _work()
+            found.function,
+            _strided(a),
+            b.data,
+            b.sums,
+            out,
+            found.a_flip,
+            found.b_flip,
+            _work(),
         )
     else:
-        found.loops.call_with_arrays(found.function, left, right, out, found.a_flip, found.b_flip, _work())
+        found.loops.call_with_arrays(
+            found.function,
+            _strided(a),
+            _strided(b),
+            out,
+            found.a_flip,
+            found.b_flip,
+            _work(),
+        )
+
+
+def _multiply_vector(a: Array, b: Array, out: Array, path: str, found: Kernels) -> None:
+    """One row of A, which has loops of its own where bytes have; or one column of B, turned into that."""
+    if a.shape[0] > 1 and out.strides[0] == out.itemsize:
+        a, b, out = b.T, a.T, out.T
+        found = kernels(path, a.dtype, b.dtype)
+    if a.shape[0] == 1 and found.line:
+        _multiply_line(np.ascontiguousarray(a), _strided(b).T, out, found)
+    else:
+        _multiply(_strided(a), b, out, found, NO_OFFSETS, NO_SUMS)
 
 
 def _multiply(
@@ -98,6 +119,7 @@ def _multiply(
     if isinstance(b, Panels):
         right, b_along, b_across, packed = 0, 1, 0, (find(b.data), find(b.sums), b.sums.shape[1])
     else:
+        b = _strided(b)
         right, (b_along, b_across), packed = find(b), b.strides, (0, 0, 0)
 
     def part(i: int, j: int, rows: int, columns: int, kept: Any = (a, b, out, sums)) -> None:
@@ -137,10 +159,6 @@ def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
     else:
         pool.run(lambda i: part(i, 0, min(step, m - i), n), range(0, m, step))
     return None
-
-
-def _is_column(out: Array) -> bool:
-    return out.shape[1] == 1 < out.shape[0] and out.strides[0] == out.itemsize
 
 
 def _strided(x: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Arguments, checked: integer arrays within a range, and wrapping to int32."""
+"""Arguments, checked: integers within a range, real numbers, names of dtypes; and wrapping to int32."""
 
 from __future__ import annotations
 
@@ -11,23 +11,49 @@ Range = tuple[int, int]
 INT32: Range = (-(1 << 31), (1 << 31) - 1)
 INT16: Range = (-(1 << 15), (1 << 15) - 1)
 RANGES: dict[Any, Range] = {np.dtype(np.int32): INT32, np.dtype(np.int16): INT16}
+NUMBERS = "Convert them to numbers"
 CURE = {
+    "c": "Give the real and the imaginary part on their own",
     "b": "Booleans are no numbers here: convert them, x.astype(np.int8)",
     "f": "Quantize floats first: numfmt.encode(x, 'int8', scale=..., zero=...).codes, or quantized_layer",
 }
 
 
-def integers(x: Any, what: str, limits: Range = INT32) -> Array:
-    """`x` as an int64 array, every element within `limits`."""
+def integers(x: Any, what: str, limits: Range = INT32, cure: str = "") -> Array:
+    """`x` as an int64 array, every element within `limits`; `cure` is for those that are not."""
     a = np.asarray(x)
     if a.dtype.kind not in "iu":
-        cure = CURE.get(a.dtype.kind, "Convert them to integers")
-        raise TypeError(f"{what}: expected integers, got an array of dtype {a.dtype}. {cure}")
+        raise TypeError(f"{what}: expected integers, got {_instead(a)}")
     bad = (a < limits[0]) | (a > limits[1])
     if bad.any():
-        first = int(a[bad].reshape(-1)[0])
-        raise ValueError(f"{what}: {first} lies outside {limits[0]} to {limits[1]}")
+        raise ValueError(f"{what}: {first_of(a, bad)} lies outside {limits[0]} to {limits[1]}{cure}")
     return a.astype(np.int64)
+
+
+def _instead(a: Array) -> str:
+    if not a.size:
+        return f"an empty array of dtype {a.dtype}. Give numbers; np.zeros(0, np.int32) where there are none"
+    return f"an array of dtype {a.dtype}. {CURE.get(a.dtype.kind, NUMBERS)}"
+
+
+def first_of(a: Array, bad: Array) -> str:
+    """The first element of `a` that is bad, and where it is."""
+    at = tuple(np.argwhere(bad)[0].tolist())
+    return f"{a[at]}{f' at {at}' if at else ''}"
+
+
+def reals(x: Any, what: str) -> Array:
+    """`x` as a float64 array."""
+    a = np.asarray(x)
+    if not np.can_cast(a.dtype, np.float64, "same_kind"):
+        cure = CURE.get(a.dtype.kind, NUMBERS)
+        raise TypeError(f"{what}: expected real numbers, got an array of dtype {a.dtype}. {cure}")
+    return a.astype(np.float64, copy=False)
+
+
+def dtype_name(given: Any) -> str:
+    """The name of a dtype that is given as name, class or object, of NumPy or torch."""
+    return np.dtype(given).name if isinstance(given, (type, np.dtype)) else str(given).removeprefix("torch.")
 
 
 def whole(x: Any, what: str, limits: Range = INT32) -> int:

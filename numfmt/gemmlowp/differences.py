@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .arguments import Array
-from .pipelines import Step, trace
+from .pipelines import Step, pipeline_of, trace
 from .stages import Stage
 
 
@@ -23,7 +23,7 @@ class Difference:
     name : of the stage
     index : of the element, in C order
     a, b : what the two have there
-    inputs : what went into the stage at that element, of a and of b; None where it is not known
+    inputs : what went into the stage at that element, of a and of b; None where it is not known, or of another shape
     count, total : how many of its elements differ, of how many
     """
 
@@ -60,15 +60,17 @@ def first_difference(a: Any, b: Any, stages: Sequence[Stage] = ()) -> Difference
         accumulators, then a result for each stage, with None for what was not dumped. An ndarray
         counts as accumulators, and goes through `stages`.
     stages : sequence of stages
-        Of the accumulators given; for traces without names it says how the stages are called.
+        Of the accumulators given; for traces without names it says how the stages are called, and a trace
+        then has a result for each.
 
     Returns
     -------
-    Difference, whose str is one line; None where all that can be compared is equal
+    Difference, whose str is one line; None where all that can be compared is equal, NaN to NaN too
 
     Raises
     ------
-    ValueError : traces of different length, results of different shape
+    TypeError : neither accumulators nor a trace
+    ValueError : traces of different length, of another than the stages make, or empty; results of different shape
 
     >>> from numfmt.gemmlowp import Requantize, SaturatingCast
     >>> stages = [Requantize(2**31 - 1, -4, zero=3), SaturatingCast("int8")]
@@ -80,7 +82,8 @@ def first_difference(a: Any, b: Any, stages: Sequence[Stage] = ()) -> Difference
     >>> print(first_difference(trace(accumulators, stages, inside=True), trace(accumulators, theirs, inside=True)))
     stage 2, Requantize: rounding shift: 1 of 3 elements differ, first at (0, 1): -63 and -62, from -1000
     """
-    x, y = _trace(a, stages), _trace(b, stages)
+    pipeline = pipeline_of(stages)
+    x, y = _trace("a", a, pipeline), _trace("b", b, pipeline)
     if len(x) != len(y):
         raise ValueError(
             f"a has {len(x)} results and b has {len(y)}; give as many, with None for what was not dumped: "
@@ -98,12 +101,26 @@ def first_difference(a: Any, b: Any, stages: Sequence[Stage] = ()) -> Difference
     return None
 
 
-def _trace(given: Any, stages: Sequence[Stage]) -> list[Step | None]:
+def _trace(what: str, given: Any, stages: tuple[Stage, ...]) -> list[Step | None]:
     if isinstance(given, np.ndarray):
         return list(trace(given, stages))
-    names = ["accumulators", *(stage.name for stage in stages)]
-    names += [f"result {i}" for i in range(len(names), len(given))]
-    return [_step(item, name) for item, name in zip(given, names, strict=False)]
+    if not isinstance(given, Sequence):
+        raise TypeError(
+            f"{what}: expected accumulators in an ndarray, or a list of results; got {type(given).__name__}"
+        )
+    _check_length(what, given, stages)
+    names = [stage.name for stage in stages] or [f"result {i}" for i in range(1, len(given))]
+    return [_step(item, name) for item, name in zip(given, ["accumulators", *names], strict=True)]
+
+
+def _check_length(what: str, given: Sequence[Any], stages: tuple[Stage, ...]) -> None:
+    if not given:
+        raise ValueError(f"{what} is an empty trace. Give the accumulators, then a result for each stage")
+    if stages and len(given) != len(stages) + 1:
+        raise ValueError(
+            f"{what} has {len(given)} results; accumulators and {len(stages)} stages make {len(stages) + 1}: "
+            "give None for what was not dumped. For what `trace` gives, leave out stages="
+        )
 
 
 def _step(item: Any, name: str) -> Step | None:
@@ -112,7 +129,7 @@ def _step(item: Any, name: str) -> Step | None:
     name, result = item if isinstance(item, Step) else (name, item)
     array = np.asarray(result)
     if array.dtype.kind not in "iuf":
-        raise TypeError(f"{name}: a trace holds arrays of numbers, got dtype {array.dtype}")
+        raise TypeError(f"{name}: a trace holds arrays of numbers, got dtype {array.dtype}: convert it")
     return Step(name, array)
 
 
@@ -127,10 +144,11 @@ def _difference(place: int, a: Step, b: Step, inputs: tuple[Array, Array] | None
             f"stage {place}, {name}: the results have shapes {a.result.shape} and {b.result.shape}; "
             "reshape what was dumped"
         )
-    differ = a.result != b.result
+    differ = (a.result != b.result) & ~(np.isnan(a.result) & np.isnan(b.result))
     if not differ.any():
         return None
     first = tuple(int(i) for i in np.argwhere(differ)[0])
     ours, theirs = a.result[first].item(), b.result[first].item()
-    came_from = None if inputs is None else (inputs[0][first].item(), inputs[1][first].item())
+    same_shape = inputs is not None and inputs[0].shape == differ.shape
+    came_from = (inputs[0][first].item(), inputs[1][first].item()) if inputs and same_shape else None
     return Difference(place, name, first, ours, theirs, came_from, int(differ.sum()), differ.size)

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .arguments import Array, raw, whole
-from .primitives import high_mul, scaled_by_pot, shifted_away
+from .arguments import Array, raw, reals, whole
+from .primitives import high_mul, nearest_away, scaled_by_pot, shifted_away
 
 # exp(-2**k) for k = -2 ... 4, raw without integer bits
 POWERS = {
@@ -207,12 +207,10 @@ def from_double(x: Any, integer_bits: int, bits: int = 32) -> Any:
     array([ 1073741824, -2147483648,  2147483647], dtype=int32)
     """
     of = Arithmetic(_width(bits))
-    steps = np.ldexp(np.asarray(x, np.float64), bits - 1 - _integer_bits(integer_bits, of, 1))
+    steps = np.ldexp(reals(x, "from_double"), bits - 1 - _integer_bits(integer_bits, of, 1))
     if np.isnan(steps).any():
         raise ValueError("from_double: a NaN has no raw. Take NaNs out first")
-    kept = np.clip(steps, -of.one - 1, of.one)
-    size = np.trunc(np.abs(kept))
-    return np.copysign(size + (np.abs(kept) - size >= 0.5), kept).astype(f"i{bits // 8}")[()]
+    return nearest_away(np.clip(steps, -of.one - 1, of.one)).astype(f"i{bits // 8}")[()]
 
 
 def to_double(a: Any, integer_bits: int = 0) -> Any:

@@ -11,14 +11,15 @@ from ..blocks.profiles import PROFILES
 from ..calibration import observer
 from ..casting import encode
 from ..errors import choose
-from .arguments import INT32, Array
-from .multipliers import quantize_multiplier
+from .arguments import INT32, Array, dtype_name, first_of, reals
+from .multipliers import SHIFTS, quantize_multiplier
 from .pipelines import run
 from .products import gemm
 from .stages import CODES, BiasAddition, Requantize, SaturatingCast, Stage
 
 RULES = {"gemmlowp": np.float32, "tflite": np.float64}  # in which the range is divided
 ACTIVATIONS = ("int8", "uint8")
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 def quantization_parameters(
@@ -29,7 +30,7 @@ def quantization_parameters(
     Parameters
     ----------
     low, high : float, finite; widened to hold 0
-    to : "uint8", "int8" or "int16"
+    to : "uint8", "int8" or "int16", or that dtype
     rule : str
         "gemmlowp": doc/quantization_example.cc, the scale in float32, the zero point from `low`.
         "tflite": ChooseQuantizationParams in quantization_util.h, in float64, the zero point from
@@ -43,18 +44,31 @@ def quantization_parameters(
 
     Raises
     ------
-    ValueError : a range that is not finite, or upside down
+    ValueError : a range that is not finite, or upside down; one whose scale float32 does not hold
 
     >>> quantization_parameters(-10, 30)
     (0.1568627506494522, 64)
     """
-    first, last = CODES[choose("dtype", to, CODES)]
+    return _affine("range", low, high, to, rule, narrow)
+
+
+def _affine(
+    what: str, low: float, high: float, to: str, rule: str, narrow: bool = False
+) -> tuple[float, int]:
+    first, last = CODES[choose("dtype", dtype_name(to), CODES)]
     if not (math.isfinite(low) and math.isfinite(high) and low <= high):
         raise ValueError(f"a range goes from a finite low to a finite high, got {low!r} and {high!r}")
-    ends = np.array((min(low, 0), max(high, 0)), RULES[choose("rule", rule, RULES)])
-    span = PROFILES[rule].affine
+    ends = np.array(((min(low, 0),), (max(high, 0),)), np.float64)
+    span = PROFILES[choose("rule", rule, RULES)].affine
     assert span is not None
-    scale, zero = span(ends[:1], ends[1:], first + narrow, last)
+    with np.errstate(over="ignore", invalid="ignore"):
+        least, most = ends.astype(RULES[rule])
+        scale, zero = span(least, most, first + narrow, last)
+    if ends.any() and not 0 < scale[0] < math.inf:
+        raise ValueError(
+            f"{what} {low:g} to {high:g}: in float32 the scale of its codes is {scale[0]:g}, and has to be above 0 "
+            f"and finite: scale the data {'down' if scale[0] else 'up'}"
+        )
     return float(scale[0]), int(zero[0])
 
 
@@ -114,7 +128,7 @@ def quantized_layer(
     x : real numbers, (..., k)
     weight : real numbers, (n, k)
     bias : real numbers, (n,), optional
-    to : "int8" or "uint8", of input and output
+    to : "int8" or "uint8", or that dtype; of input and output
     method : str
         What finds the ranges of input and output: a method of `numfmt.calibration.observer`.
         Weights keep their largest magnitude.
@@ -129,32 +143,33 @@ def quantized_layer(
 
     Raises
     ------
-    ValueError : shapes that do not fit, NaN or infinities
+    ValueError : shapes that do not fit, NaN or infinities; numbers too large or too small for float32; a bias
+        that int32 does not hold, alone or with the products; multipliers too large for a shift
+    TypeError : complex numbers, text
     SpecError : unknown dtype, method, rule or rounding
 
     >>> rng = np.random.default_rng(0)
     >>> quantized_layer(rng.normal(size=(4, 64)), rng.normal(size=(3, 64)))
     <int8 layer (4, 64) -> (4, 3): x 0.02421 * (q - 0), y 0.07417 * (q - -28), SQNR 36.6 dB, largest error 0.178>
     """
-    choose("dtype", to, ACTIVATIONS)
+    to = choose("dtype", dtype_name(to), ACTIVATIONS)
     real, matrix, added = _tensors(x, weight, bias)
-    reference = real @ matrix.T + added
+    reference = _reference(real, matrix, added)
     x_codes, x_scale, x_zero = _quantized(real, to, method, rule)
     weights = encode(matrix, f"int8[symmetric,{'axis=0,' if per_channel else ''}calibrate=absmax]")
     scales = np.broadcast_to(weights.scales.reshape(-1), len(matrix))
-    scale, zero = _parameters(reference, to, method, rule)
+    scale, zero = _parameters("x @ weight.T + bias", reference, to, method, rule)
 
+    product = gemm(x_codes.reshape(-1, matrix.shape[1]), weights.codes.T, lhs_offset=-x_zero)
     units = x_scale * scales.astype(np.float64)
-    steps = np.clip(np.rint(added / units), *INT32).astype(np.int64)
     pipeline = (
-        BiasAddition(steps),
-        Requantize(*quantize_multiplier(units / scale, rounding), zero, rounding),
+        BiasAddition(_steps(added, units, product)),
+        Requantize(*_multipliers(units / scale, rounding), zero, rounding),
         SaturatingCast(to),
     )
-    product = gemm(x_codes.reshape(-1, matrix.shape[1]), weights.codes.T, lhs_offset=-x_zero)
     accumulators = product.reshape(reference.shape)
     codes = run(accumulators, pipeline)
-    values = np.float32(scale) * (codes.astype(np.int32) - zero).astype(np.float32)
+    values = _held(scale * (codes.astype(np.float64) - zero), "the output").astype(np.float32)
     return QuantizedLayer(
         codes, values, reference, scale, zero, x_codes, x_scale, x_zero, weights.codes, scales, units / scale,
         accumulators, pipeline, _decibels(reference, values - reference), float(abs(values - reference).max(initial=0)),
@@ -162,8 +177,8 @@ def quantized_layer(
 
 
 def _tensors(x: Any, weight: Any, bias: Any) -> tuple[Array, Array, Array]:
-    real, matrix = np.asarray(x, np.float64), np.asarray(weight, np.float64)
-    added = np.zeros(len(matrix)) if bias is None else np.asarray(bias, np.float64)
+    real, matrix = reals(x, "x"), reals(weight, "weight")
+    added = np.zeros(matrix.shape[:1]) if bias is None else reals(bias, "bias")
     if (
         not real.ndim
         or matrix.ndim != 2
@@ -179,15 +194,58 @@ def _tensors(x: Any, weight: Any, bias: Any) -> tuple[Array, Array, Array]:
     return real, matrix, added
 
 
-def _parameters(x: Array, to: str, method: str, rule: str) -> tuple[float, int]:
+def _reference(x: Array, weight: Array, bias: Array) -> Array:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _held(x @ weight.T + bias, "x @ weight.T + bias")
+
+
+def _held(a: Array, what: str) -> Array:
+    """`a`, if float32 reaches as far."""
+    past = ~(abs(a) <= FLOAT32_MAX)
+    if past.any():
+        raise ValueError(
+            f"{what} is {first_of(a, past)}, past float32's {FLOAT32_MAX:.4g}: scale x, weight or bias down"
+        )
+    return a
+
+
+def _parameters(what: str, x: Array, to: str, method: str, rule: str) -> tuple[float, int]:
     """Scale and zero point of the range that the method keeps; 1 where all is 0."""
-    scale, zero = quantization_parameters(*observer(method).update(x).range(8), to, rule)
+    scale, zero = _affine(what, *observer(method).update(x).range(8), to, rule)
     return scale or 1.0, zero
 
 
 def _quantized(x: Array, to: str, method: str, rule: str) -> tuple[Array, float, int]:
-    scale, zero = _parameters(x, to, method, rule)
+    scale, zero = _parameters("x", x, to, method, rule)
     return encode(x, f"{to}[profile={rule}]", scale=scale, zero=zero).codes, scale, zero
+
+
+def _steps(bias: Array, units: Array, products: Array) -> Array:
+    """The bias in the units of the products, if int32 holds it and every sum."""
+    steps = np.rint(bias / units)
+    low, high = steps + products.min(0, initial=0), steps + products.max(0, initial=0)
+    past = (low < INT32[0]) | (high > INT32[1])
+    if past.any():
+        channel = int(past.argmax())
+        raise ValueError(
+            f"bias: channel {channel}: {bias[channel]:g} is {steps[channel]:g} steps of x_scale * weight_scale "
+            f"= {units[channel]:g}, which int32 does not hold with the products: add it to the layer's values instead"
+        )
+    return steps.astype(np.int64)
+
+
+def _multipliers(real: Array, rounding: str) -> tuple[Array, Array]:
+    """The multipliers as integers, if there is a shift for each."""
+    q, shift = quantize_multiplier(real)
+    most = SHIFTS[choose("rounding", rounding, SHIFTS)][1]
+    if (shift > most).any():
+        channel = int((shift > most).argmax())
+        raise ValueError(
+            f"channel {channel}: the multiplier x_scale * weight_scale / scale is {real[channel]:g} and has to be "
+            f"below 2**{most}: the outputs are that much smaller than their products, as where weights cancel. "
+            "Give data with larger outputs, or a bias"
+        )
+    return q, shift
 
 
 def _decibels(signal: Array, error: Array) -> float:

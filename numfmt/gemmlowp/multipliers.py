@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import choose
-from .arguments import INT32, Array, Range, integers, whole, wrapped
-from .primitives import high_mul, scaled_by_pot, shifted_away, shifted_up
+from .arguments import INT32, Array, Range, integers, reals, whole, wrapped
+from .primitives import high_mul, nearest_away, scaled_by_pot, shifted_away, shifted_up
 
 SHIFTS: dict[str, Range] = {"double": (-31, 31), "single": (-31, 30), "neon": (-31, 31)}
+PAST_SHIFTS = ". Real multipliers lie from 2**-32 to 2**31, single ones to 2**30: change their scales"
 MULTIPLIERS: dict[str, Range] = {"double": INT32, "single": (0, INT32[1]), "neon": INT32}
 WIDE_SHIFTS, WIDE_REACH = (-31, 7), 1 << 47
 
@@ -26,7 +27,8 @@ def quantize_multiplier(m: Any, rounding: str = "double") -> tuple[Any, Any]:
     """A real multiplier as an integer and a power of two: m is about q * 2**(shift - 31).
 
     TFLite's QuantizeMultiplier (quantization_util.cc): \\|q\\| lies in 2**30 ... 2**31 - 1, ties go
-    away from zero; what is below 2**-32 becomes (0, 0).
+    away from zero; what is below 2**-32 becomes (0, 0). From 2**31 on the shift is above 31, which no
+    multiplication and no stage takes.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def quantize_multiplier(m: Any, rounding: str = "double") -> tuple[Any, Any]:
     """
     real = _real(m, choose("rounding", rounding, SHIFTS))
     fraction, shift = np.frexp(real)
-    q = np.copysign(np.floor(np.abs(fraction) * 2.0**31 + 0.5), fraction).astype(np.int64)
+    q = nearest_away(fraction * 2.0**31).astype(np.int64)
     carried = abs(q) == 1 << 31
     q, shift = np.where(carried, q >> 1, q), shift + carried
     lost = (shift < -31) | (q == 0)
@@ -63,10 +65,7 @@ def quantize_multiplier(m: Any, rounding: str = "double") -> tuple[Any, Any]:
 
 
 def _real(m: Any, rounding: str) -> Array:
-    given = np.asarray(m)
-    if given.dtype.kind not in "iuf":
-        raise TypeError(f"multiplier: expected real numbers, got an array of dtype {given.dtype}")
-    real = given.astype(np.float64)
+    real = reals(m, "multiplier")
     bad = ~np.isfinite(real) | (real < 0 if rounding == "single" else False)
     if bad.any():
         first = real[bad].reshape(-1)[0]
@@ -108,7 +107,7 @@ def multiply_by_quantized_multiplier(x: Any, q: Any, shift: Any, rounding: str =
     """
     choose("rounding", rounding, SHIFTS)
     number, by = integers(x, "x"), integers(q, "q", MULTIPLIERS[rounding])
-    places = integers(shift, "shift", SHIFTS[rounding])
+    places = integers(shift, "shift", SHIFTS[rounding], PAST_SHIFTS)
     *_, (_, result) = multiplied(number, by, places, rounding)
     return result[()]
 

@@ -50,6 +50,8 @@ def run(accumulators: Any, stages: Sequence[Stage]) -> Array:
            [255, 112]], dtype=uint8)
     """
     x, pipeline = _checked(accumulators, stages)
+    if not pipeline:
+        return x.copy()
     job = fused(pipeline, x.ndim) if x.size >= SMALL else None
     loops = jit.loops() if job is not None else None
     if job is None or loops is None:
@@ -80,7 +82,7 @@ def trace(accumulators: Any, stages: Sequence[Stage], inside: bool = False) -> t
     SaturatingCast: cast         [66]
     """
     x, pipeline = _checked(accumulators, stages)
-    found = [Step("accumulators", x)]
+    found = [Step("accumulators", x.copy())]
     for stage in pipeline:
         steps = list(stage.steps(found[-1].result))
         if inside:
@@ -91,9 +93,17 @@ def trace(accumulators: Any, stages: Sequence[Stage], inside: bool = False) -> t
 
 
 def _checked(given: Any, stages: Iterable[Stage]) -> tuple[Array, tuple[Stage, ...]]:
+    x, pipeline = accumulators_of(given), pipeline_of(stages)
+    for stage in pipeline:
+        stage.check(x.shape)
+    return x, pipeline
+
+
+def pipeline_of(stages: Iterable[Stage]) -> tuple[Stage, ...]:
+    """`stages` as a tuple, once they are known to be stages that can follow each other."""
     if isinstance(stages, Stage):
         raise TypeError(f"stages is a sequence of stages, got one {stages.name}: put it in brackets")
-    x, pipeline = accumulators_of(given), tuple(stages)
+    pipeline = tuple(stages)
     for i, stage in enumerate(pipeline):
         if not isinstance(stage, Stage):
             raise TypeError(f"a pipeline holds stages such as Clamp(0, 255), got {stage!r}")
@@ -101,5 +111,4 @@ def _checked(given: Any, stages: Iterable[Stage]) -> tuple[Array, tuple[Stage, .
             raise TypeError(
                 f"{stage.name} gives codes, and {pipeline[i + 1]!r} after it takes int32: put it last"
             )
-        stage.check(x.shape)
-    return x, pipeline
+    return pipeline

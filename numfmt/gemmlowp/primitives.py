@@ -12,6 +12,8 @@ import numpy as np
 
 from .arguments import integers, raw, raw_pair
 
+BELOW_HALF = np.nextafter(0.5, 0.0)  # with a half itself the sum of its lower neighbour would round to 1
+
 # The definitions, on int64 arrays and scalars that hold numbers of `bits` bits
 
 
@@ -37,6 +39,11 @@ def scaled_by_pot(x: Any, exponent: Any, bits: int = 32) -> Any:
     left, right = np.maximum(exponent, 0), np.maximum(np.negative(exponent), 0)
     most = (1 << (bits - 1)) - 1
     return shifted_away(np.clip(x << left, -most - 1, most), right)
+
+
+def nearest_away(t: Any) -> Any:
+    """The integer nearest to a float64, ties away from zero."""
+    return np.trunc(t + np.copysign(BELOW_HALF, t))
 
 
 # What is public

@@ -9,6 +9,8 @@ import numpy as np
 from ..gemm.integers import multiply, operands
 from .arguments import INT32, Array, integers, wrapped
 
+BLOCK = 1 << 16  # elements of the product to which offsets are added at a time
+
 
 def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
     """(lhs + lhs_offset) @ (rhs + rhs_offset) in int32, modulo 2**32.
@@ -46,9 +48,17 @@ def gemm(lhs: Any, rhs: Any, lhs_offset: Any = 0, rhs_offset: Any = 0) -> Array:
         multiply(a, b, product, (rows.item(), columns.item()))
     else:
         row_sums, column_sums = multiply(a, b, product, sums=True)
-        product += rows * column_sums
-        product += columns * (row_sums[:, None] + rows * np.int32(a.shape[1]))
+        _add(product, rows, column_sums)
+        _add(product, row_sums[:, None] + rows * np.int32(a.shape[1]), columns)
     return product
+
+
+def _add(product: Array, column: Array, row: Array) -> None:
+    """Adds column * row to the product, some rows at a time, so that no second one is made."""
+    column = np.broadcast_to(column, (len(product), 1))
+    step = max(1, BLOCK // max(1, row.size))
+    for i in range(0, len(product), step):
+        product[i : i + step] += column[i : i + step] * row
 
 
 def _offsets(given: Any, what: str, count: int, of: str) -> Array:

@@ -36,10 +36,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ..errors import choose
-from .arguments import INT32, Array, Range, integers, wrapped
+from .arguments import INT32, Array, Range, dtype_name, integers, reals, wrapped
 from .fixedpoint import tanh32
-from .multipliers import MULTIPLIERS, SHIFTS, multiplied
-from .primitives import high_mul, shifted_away
+from .multipliers import MULTIPLIERS, PAST_SHIFTS, SHIFTS, multiplied
+from .primitives import high_mul, nearest_away, shifted_away
 
 Each = int | Sequence[int] | Array  # one for all, or one for each channel: kept as an int or a tuple
 Steps = Iterator[tuple[str, Array]]
@@ -65,6 +65,7 @@ class Stage:
 
     limits: ClassVar[Mapping[str, Range]] = {}  # of each field that holds integers
     single: ClassVar[frozenset[str]] = frozenset()  # the fields of `limits` that no channel has of its own
+    cures: ClassVar[Mapping[str, str]] = {}  # for a field outside its limits
     gives_codes: ClassVar[bool] = False
     axis: int = -1
 
@@ -118,7 +119,7 @@ class Stage:
         return self.limits
 
     def _settled(self, name: str, limits: Range) -> Each:
-        given = integers(getattr(self, name), f"{self.name}: {name}", limits)
+        given = integers(getattr(self, name), f"{self.name}: {name}", limits, self.cures.get(name, ""))
         if given.ndim > (name not in self.single):
             wanted = "one integer" if name in self.single else "an integer, or one for each channel"
             raise ValueError(f"{self.name}: {name} is {wanted}, got an array of shape {given.shape}")
@@ -288,6 +289,7 @@ class Requantize(Stage):
     axis: int = -1
 
     single: ClassVar = frozenset(("zero",))
+    cures: ClassVar = {"shift": PAST_SHIFTS}
 
     def _limits(self) -> Mapping[str, Range]:
         rounding = choose("rounding", self.rounding, SHIFTS)
@@ -318,17 +320,11 @@ class Library(NamedTuple):
     dtypes: tuple[str, ...]
 
 
-def _away(t: Array) -> Array:
-    """To the nearest integer, ties away from zero."""
-    size = np.trunc(np.abs(t))
-    return np.copysign(size + (np.abs(t) - size >= 0.5), t)
-
-
 LIBRARIES = {
     "onnxruntime": Library(np.float32, np.rint, True, False, ("uint8", "int8")),
     "xnnpack": Library(np.float32, np.rint, True, False, ("uint8", "int8")),
     "fbgemm": Library(np.float32, np.rint, False, False, ("uint8",)),
-    "litert": Library(np.float64, _away, False, True, ("uint8", "int8", "int16")),
+    "litert": Library(np.float64, nearest_away, False, True, ("uint8", "int8", "int16")),
 }
 
 
@@ -355,7 +351,7 @@ class RequantizeFloat(Stage):
     scale : float or sequence of float: input scale * weight scale / output scale
         Rounded to float32 where the library has that.
     zero : int, one of the codes
-    to : "uint8"; "int8" but for FBGEMM; "int16" for LiteRT
+    to : "uint8"; "int8" but for FBGEMM; "int16" for LiteRT; or that dtype
     library : str
     axis : int, of the channels
 
@@ -374,14 +370,21 @@ class RequantizeFloat(Stage):
 
     def __post_init__(self) -> None:
         known = LIBRARIES[choose("library", self.library, LIBRARIES)]
-        choose(f"dtype for library={self.library!r}", self.to, known.dtypes)
-        scale = np.asarray(self.scale, known.real)
+        to = choose(f"dtype for library={self.library!r}", dtype_name(self.to), known.dtypes)
+        object.__setattr__(self, "to", to)
+        object.__setattr__(self, "scale", self._float_scale(known.real))
+        super().__post_init__()
+
+    def _float_scale(self, real: Any) -> float | tuple[float, ...]:
+        given = reals(self.scale, "RequantizeFloat: scale")
+        with np.errstate(over="ignore"):
+            scale = given.astype(real)
         if scale.ndim > 1 or not (np.isfinite(scale) & (scale > 0)).all():
             raise ValueError(
-                f"RequantizeFloat: scale is above 0, one or one for each channel; got {self.scale}"
+                "RequantizeFloat: scale is above 0 and finite, one or one for each channel; "
+                f"got {given.tolist()}, in {scale.dtype} {scale.tolist()}"
             )
-        object.__setattr__(self, "scale", tuple(scale.tolist()) if scale.ndim else scale.item())
-        super().__post_init__()
+        return tuple(scale.tolist()) if scale.ndim else scale.item()
 
     def _limits(self) -> Mapping[str, Range]:
         return {"zero": CODES[self.to]}
@@ -395,7 +398,8 @@ class RequantizeFloat(Stage):
 
     def steps(self, x: Array) -> Steps:
         of, (low, high) = LIBRARIES[self.library], CODES[self.to]
-        real = x.astype(of.real) * self._along("scale", x)
+        with np.errstate(over="ignore"):  # infinities are past int32 like all else that is
+            real = x.astype(of.real) * self._along("scale", x)
         yield "float product", real
         if of.clamps:
             nearest = of.nearest(np.clip(real, of.real(low - self.zero), of.real(high - self.zero)))
@@ -464,7 +468,7 @@ class SaturatingCast(Stage):
 
     Parameters
     ----------
-    to : "uint8", "int8" or "int16"
+    to : "uint8", "int8" or "int16", or that dtype
 
     >>> SaturatingCast("int8").result(np.int32([-5, 200, 500]))
     array([ -5, 127, 127], dtype=int8)
@@ -474,7 +478,7 @@ class SaturatingCast(Stage):
     to: str = "uint8"
 
     def __post_init__(self) -> None:
-        choose("dtype", self.to, CODES)
+        object.__setattr__(self, "to", choose("dtype", dtype_name(self.to), CODES))
 
     def steps(self, x: Array) -> Steps:
         yield "cast", np.clip(x, *CODES[self.to]).astype(self.to)

@@ -79,12 +79,51 @@ def test_signed_and_unsigned_dumps_compare_by_value():
 def test_traces_that_cannot_be_compared():
     with pytest.raises(
         ValueError,
-        match=r"a has 5 results and b has 2; give as many, with None .* b is accumulators, BiasAddition",
+        match=r"a has 5 results and b has 2; give as many, with None .* b is accumulators, result 1",
     ):
-        first_difference(X, [X, X], pipeline())
+        first_difference(trace(X, pipeline()), [X, X])
     with pytest.raises(
         ValueError, match=r"stage 1, BiasAddition: the results have shapes \(6, 8\) and \(48,\); reshape"
     ):
         first_difference(X, [X, X.reshape(-1), None, None, None], pipeline())
     with pytest.raises(TypeError, match="accumulators: a trace holds arrays of numbers, got dtype <U1"):
         first_difference(X, ["a", None, None, None, None], pipeline())
+
+
+@pytest.mark.parametrize(
+    "before", [X.reshape(-1), X[0], X.T, X[..., None], X.reshape(2, 3, 8)], ids=lambda a: str(a.shape)
+)
+def test_inputs_of_another_shape_are_not_told(before):
+    found = first_difference([before, X], [before, X ^ 1])
+    assert (found.stage, found.index, found.inputs) == (1, (0, 0), None)
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 6])
+def test_a_trace_has_a_result_for_each_stage(length):
+    dumped = ([*(step.result for step in trace(X, pipeline()))] * 2)[:length]
+    why = (
+        "a is an empty trace" if not length else f"a has {length} results; .* 4 stages make 5: give None for"
+    )
+    with pytest.raises(ValueError, match=why):
+        first_difference(dumped, dumped, pipeline())
+
+
+def test_nan_is_no_difference_to_nan():
+    one, other = np.array([np.nan, 1.0, np.nan]), np.array([np.nan, 2.0, 5.0])
+    assert first_difference([one], [one.copy()]) is None
+    found = first_difference([one], [other])
+    assert (found.index, found.count, found.a, found.b) == ((1,), 2, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("given", [None, 5, iter([X])], ids=["None", "int", "iterator"])
+def test_neither_accumulators_nor_a_trace(given):
+    for arguments, name in (((given, X), "a"), ((X, given), "b")):
+        with pytest.raises(
+            TypeError, match=f"{name}: expected accumulators in an ndarray, or a list of results; got"
+        ):
+            first_difference(*arguments)
+
+
+def test_stages_that_are_none():
+    with pytest.raises(TypeError, match="stages is a sequence of stages, got one Clamp"):
+        first_difference([X], [X], Clamp(0, 9))

@@ -229,3 +229,11 @@ def test_a_trace_looks_inside():
     argument = inside["Tanh: argument, 3 integer bits"]
     assert np.array_equal(inside["Tanh: tanh, no integer bits"], gemmlowp.tanh(argument, 3))
     assert all(result.dtype == np.int32 for result in inside.values())
+
+
+@pytest.mark.parametrize("shape", [(3, 5), (64, 100)])
+def test_results_are_arrays_of_their_own(shape):
+    x = hard(shape)
+    stages = [[], [Clamp(MIN, MAX)], [BiasAddition(0)]]
+    given = [gemmlowp.run(x, s) for s in stages] + [step.result for step in gemmlowp.trace(x, stages[1])]
+    assert all(np.array_equal(found, x) and not np.shares_memory(found, x) for found in given)

@@ -8,6 +8,7 @@ import pytest
 from gemmlowp import exact
 from gemmlowp.hard import INT16S, INT32S
 from numfmt import gemmlowp
+from numfmt.gemmlowp.primitives import nearest_away
 
 MIN, MAX = -(2**31), 2**31 - 1
 
@@ -125,3 +126,13 @@ def test_half_sums():
 def test_scalars_in_scalars_out():
     assert isinstance(gemmlowp.rounding_divide_by_pot(7, 1), np.int32)
     assert gemmlowp.saturating_rounding_doubling_high_mul(np.zeros((0, 3), np.int32), 1).shape == (0, 3)
+
+
+def test_the_nearest_integer_of_a_float():
+    """Halves and their neighbours, up to where every float64 is an integer."""
+    halves = [n / 2 for e in range(55) for n in (2**e - 1, 2**e, 2**e + 1)]
+    near = [np.nextafter(h, to) for h in halves for to in (-np.inf, np.inf)]
+    for x in (*halves, *map(float, near)):
+        for t in (x, -x):
+            assert nearest_away(t) == exact.half_away(*t.as_integer_ratio()), t
+    assert nearest_away(np.array([np.inf, -np.inf])).tolist() == [np.inf, -np.inf]

@@ -1,6 +1,7 @@
 """Products with offsets: Python integers, wrapping, one offset or one for each row and column."""
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -81,3 +82,15 @@ def test_empty(shape):
     found = gemmlowp.gemm(np.ones((m, k), np.int8), np.ones((k, n), np.int8), 5, 6)
     assert found.shape == (m, n)
     assert not found.any()
+
+
+def test_offsets_of_channels_take_no_second_product():
+    lhs, rhs = operands(("uint8", "int8"), (1100, 3, 900), "random")
+    lo, ro = RNG.integers(-99, 99, 1100), RNG.integers(-99, 99, 900)
+    for u, v in ((lo, ro), (lo, 3), (-3, ro)):
+        tracemalloc.start()
+        found = gemmlowp.gemm(lhs, rhs, u, v)
+        assert tracemalloc.get_traced_memory()[1] < 1.4 * found.nbytes
+        tracemalloc.stop()
+        wide = lhs.astype(np.int64) + np.reshape(u, (-1, 1))
+        assert np.array_equal(found, wide @ (rhs.astype(np.int64) + v))

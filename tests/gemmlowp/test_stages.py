@@ -199,3 +199,25 @@ def test_stages_are_values(stage):
     again = eval(repr(stage), vars(gemmlowp))
     assert again == stage
     assert hash(again) == hash(stage)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("library", ["onnxruntime", "xnnpack", "fbgemm", "litert"])
+def test_products_past_the_largest_float_are_past_int32(library):
+    scale = 1e308 if library == "litert" else 3e38
+    most = 255 if library in ("onnxruntime", "xnnpack") else 0
+    stage = RequantizeFloat(scale, 3, library=library)
+    assert gemmlowp.run([0, 1, 2000, MAX, -1, MIN], [stage]).tolist() == [3, most, most, most, 0, 0]
+
+
+@pytest.mark.parametrize("to", ["uint8", "int8", "int16"])
+def test_a_dtype_is_its_name(to):
+    for given in (np.dtype(to), np.dtype(to).type, np.dtype(to).newbyteorder(">")):
+        assert SaturatingCast(given) == SaturatingCast(to)
+        assert RequantizeFloat(0.5, 0, given, "litert") == RequantizeFloat(0.5, 0, to, "litert")
+        assert gemmlowp.quantization_parameters(-1, 3, given) == gemmlowp.quantization_parameters(-1, 3, to)
+
+
+def test_a_dtype_of_torch_is_its_name():
+    torch = pytest.importorskip("torch")
+    assert SaturatingCast(torch.int8) == SaturatingCast("int8")
