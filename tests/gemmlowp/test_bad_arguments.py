@@ -22,9 +22,13 @@ from numfmt.gemmlowp import (
 I8, U8 = np.ones((2, 3), np.int8), np.ones((3, 2), np.uint8)
 X = np.ones((2, 3), np.int32)
 MAX = 2**31 - 1
+RNG = np.random.default_rng(0)
+X8, W8 = RNG.normal(size=(4, 8)), RNG.normal(size=(3, 8))
+CLOSE = [[1.0, 1 - 2.0**-40]]
+F32 = float(np.finfo(np.float32).max)
 
 CASES = {
-    "gemm of floats": (TypeError, lambda: gemmlowp.gemm(I8 * 0.5, U8), "int16 with int16; got float64 and uint8. Quantize floats first"),
+    "gemm of floats": (TypeError, lambda: gemmlowp.gemm(I8 * 0.5, U8), "int16 with int16; got float64 and uint8. Quantize it"),
     "gemm of int32": (TypeError, lambda: gemmlowp.gemm(X, U8), "got int32 and uint8"),
     "gemm of int8 and int16": (TypeError, lambda: gemmlowp.gemm(I8, U8.astype(np.int16)), "got int8 and int16"),
     "gemm of shapes": (ValueError, lambda: gemmlowp.gemm(I8, I8), "shapes (2, 3) and (2, 3) do not match: a has 3 columns, b has 2 rows"),
@@ -102,10 +106,26 @@ CASES = {
     "many integers": (TypeError, lambda: gemmlowp.input_radius([1, 2], 3), "integer_bits: expected one integer, got 2 in an array of shape (2,)"),
     "a range upside down": (ValueError, lambda: gemmlowp.quantization_parameters(3, 1), "from a finite low to a finite high, got 3 and 1"),
     "a range of infinities": (ValueError, lambda: gemmlowp.quantization_parameters(-np.inf, 1), "got -inf and 1"),
+    "a range past float32": (ValueError, lambda: gemmlowp.quantization_parameters(-1e300, 1e300), "range -1e+300 to 1e+300: in float32 the scale of its codes is inf, and has to be above 0 and finite: scale the data down"),
+    "a range past float32, in float64": (ValueError, lambda: gemmlowp.quantization_parameters(-1e308, 1.7e308, rule="tflite"), "in float32 the scale of its codes is inf"),
+    "a range as wide as float32's": (ValueError, lambda: gemmlowp.quantization_parameters(-3e38, 3e38), "scale the data down"),
+    "a range too small": (ValueError, lambda: gemmlowp.quantization_parameters(0, 1e-46), "range 0 to 1e-46: in float32 the scale of its codes is 0, and has to be above 0 and finite: scale the data up"),
+    "a range too small, in float64": (ValueError, lambda: gemmlowp.quantization_parameters(-1e-44, 0, rule="tflite"), "scale the data up"),
     "a rule": (numfmt.SpecError, lambda: gemmlowp.quantization_parameters(0, 1, "uint8", "onnx"), "unknown rule 'onnx'"),
     "a layer's shapes": (ValueError, lambda: gemmlowp.quantized_layer(np.ones((2, 3)), np.ones((4, 2))), "got (2, 3), (4, 2) and (4,)"),
     "a layer's bias": (ValueError, lambda: gemmlowp.quantized_layer(np.ones((2, 3)), np.ones((4, 3)), [1.0]), "and (1,)"),
     "a layer of NaN": (ValueError, lambda: gemmlowp.quantized_layer([[np.nan]], [[1.0]]), "x holds NaN or infinities"),
+    "a layer's bias past int32": (ValueError, lambda: gemmlowp.quantized_layer(X8, W8, [0.0, 5e7, 0.0]), "bias: channel 1: 5e+07 is 2.23768e+11 steps of x_scale * weight_scale = 0.000223446, which int32 does not hold with the products: add it to the layer's values instead"),
+    "a layer whose x is too small": (ValueError, lambda: gemmlowp.quantized_layer(X8 * 1e-300, W8), "x -2.32503e-300 to 1.36646e-300: in float32 the scale of its codes is 0"),
+    "a layer whose output is too small": (ValueError, lambda: gemmlowp.quantized_layer(X8 * 1e-30, W8 * 1e-30), "x @ weight.T + bias -5.63445e-60 to 4.0882e-60: in float32 the scale"),
+    "a layer whose output is too large": (ValueError, lambda: gemmlowp.quantized_layer(X8 * 1e38, W8 * 10), "x @ weight.T + bias is 2.82335604335"),
+    "a layer whose output overflows": (ValueError, lambda: gemmlowp.quantized_layer(X8 * 1e300, W8 * 1e300), "x @ weight.T + bias is -inf at (0, 0), past float32's 3.403e+38: scale x, weight or bias down"),
+    "a layer whose codes reach past float32": (ValueError, lambda: gemmlowp.quantized_layer([[F32], [-0.4 * F32 / 255]], [[1.0]]), "the output is 3.408"),
+    "a layer whose weights cancel": (ValueError, lambda: gemmlowp.quantized_layer(CLOSE, [[1.0, -1.0]]), "channel 0: the multiplier x_scale * weight_scale / scale is 8.65757e+09 and has to be below 2**31: the outputs are that much smaller"),
+    "the same, rounded once": (ValueError, lambda: gemmlowp.quantized_layer(CLOSE, [[1.0, -1.0]], rounding="single"), "has to be below 2**30"),
+    "a complex layer": (TypeError, lambda: gemmlowp.quantized_layer(X8 + 1j, W8), "x: expected real numbers, got an array of dtype complex128. Give the real and the imaginary part on their own"),
+    "complex weights": (TypeError, lambda: gemmlowp.quantized_layer(X8, W8 * 1j), "weight: expected real numbers"),
+    "a bias of text": (TypeError, lambda: gemmlowp.quantized_layer(X8, W8, ["1", "2", "3"]), "bias: expected real numbers, got an array of dtype <U1. Convert them to numbers"),
     "a layer's dtype": (numfmt.SpecError, lambda: gemmlowp.quantized_layer([[1.0]], [[1.0]], to="int16"), "unknown dtype 'int16'"),
     "a layer's method": (numfmt.SpecError, lambda: gemmlowp.quantized_layer([[1.0]], [[1.0]], method="best"), "unknown method 'best'"),
 }  # fmt: skip

@@ -113,3 +113,20 @@ def test_shapes_and_zeros():
     assert not nothing.values.any()
     assert math.isnan(nothing.sqnr_db)
     assert math.isinf(gemmlowp.quantized_layer([[127.0, -128.0]], [[127.0, 0.0]]).sqnr_db)
+
+
+def test_a_bias_as_large_as_int32():
+    """The sum of bias and product is the last int32, and one more is refused."""
+    x, weight = [[127.0, -128.0]], [[127.0, 0.0], [0.0, 127.0]]
+    bias = np.array([2.0**31 - 1 - 127 * 127, 0.0])
+    layer = gemmlowp.quantized_layer(x, weight, bias)
+    assert layer.accumulators[0, 0] + layer.stages[0].bias[0] == 2**31 - 1
+    assert layer.sqnr_db > 40
+    with pytest.raises(ValueError, match="bias: channel 0"):
+        gemmlowp.quantized_layer(x, weight, bias + 1)
+
+
+@pytest.mark.parametrize("rule", ["tflite", "gemmlowp"])
+def test_the_least_scale(rule):
+    assert gemmlowp.quantization_parameters(0, 255 * 2.0**-149, rule=rule) == (2.0**-149, 0)
+    assert gemmlowp.quantization_parameters(0.0, -0.0, rule=rule) == (0, 0)
