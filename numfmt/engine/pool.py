@@ -33,17 +33,18 @@ def run(task: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
     first, *rest = parts
     if not rest:
         return [task(first)]
-    from concurrent.futures import wait
-
     futures: list[Any] = []
     try:
         _submit(task, rest, futures)
         own = [task(part) for part in (first, *rest[len(futures) :])]
         return [own[0], *(future.result() for future in futures), *own[1:]]
-    finally:
+    except BaseException:
+        from concurrent.futures import wait
+
         for future in futures:
             future.cancel()
         wait(futures)
+        raise
 
 
 def _submit(task: Callable[[Any], Any], parts: list[Any], futures: list[Any]) -> None:

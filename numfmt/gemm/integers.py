@@ -150,13 +150,12 @@ def matmul(
     [[-480, -100], [-100, -255]]
     """
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
-    _check(x, y)
-    if x.ndim != 2 or y.ndim != 2:
+    if not _are_matrices(x, y):
         how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
         return _stacked(x, y, sums, out, how)
     shape = x.shape[0], y.shape[1]
     if not sums and dtype is None and accumulator is None and overflow is None and out is None:
-        target = np.empty(shape, np.int32)
+        target = np.empty(shape, _INT32)
         multiply(x, y, target, engine=engine)
         return target
     holder = accumulator_of(accumulator, dtype)
@@ -193,9 +192,12 @@ def multiply(
     """
     path = cpu.path() if engine is None or choose("engine", engine, ENGINES) == "kernel" else None
     if path and a.size and out.size and out.dtype == _INT32:
-        found = tuple(np.zeros(size, _INT32) for size in out.shape) if sums else ()
         right = _panels(b, path) if isinstance(b, Prepacked) else b
-        tiled.multiply(a, right, out, path, offsets, found or tiled.NO_SUMS)  # type: ignore[arg-type]
+        if not sums:
+            tiled.multiply(a, right, out, path, offsets)
+            return ()
+        found = np.zeros(out.shape[0], _INT32), np.zeros(out.shape[1], _INT32)
+        tiled.multiply(a, right, out, path, offsets, found)
         return found
     if isinstance(b, Prepacked) and b.panels and not a.shape[0]:
         return (np.zeros(0, out.dtype), b.panels.sums.sum(0, out.dtype)[: out.shape[1]]) if sums else ()
@@ -253,6 +255,7 @@ def _by_kernel(engine: str | None) -> bool:
 
 def _stacked(a: Array, b: Array | Prepacked, sums: bool, out: Any, how: dict[str, Any]) -> Any:
     """One axis, or more than two, as `np.matmul` takes them."""
+    _check(a, b)
     given = {"sums": sums, **how}
     if b.ndim > 2:
         found = _each(a, _array_of(b), out, given)
@@ -303,8 +306,8 @@ def _parts(found: Any) -> list[Array]:
 def operands(a: Any, b: Any) -> tuple[Array, Array | Prepacked]:
     """Two matrices of dtypes that are multiplied, of shapes that match."""
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
-    _check(x, y)
-    if x.ndim != 2 or y.ndim != 2:
+    if not _are_matrices(x, y):
+        _check(x, y)
         raise ValueError(f"this multiplies matrices of two axes, got shapes {x.shape} and {y.shape}: reshape")
     return x, y
 
@@ -340,6 +343,12 @@ def _panels(b: Prepacked, path: str) -> Any:
     return b.panels
 
 
+def _are_matrices(a: Array, b: Array | Prepacked) -> bool:
+    """Whether these can be multiplied as they are."""
+    two = a.ndim == 2 == b.ndim
+    return two and a.shape[1] == b.shape[0] and a.dtype.char + b.dtype.char in _PAIRS
+
+
 def _check(a: Array, b: Array | Prepacked) -> None:
     if a.dtype.char + b.dtype.char not in _PAIRS:
         whole = {a.dtype.kind, b.dtype.kind} <= set("iub")
@@ -363,6 +372,11 @@ def _target(out: Any, shape: tuple[int, ...], dtype: np.dtype[Any], given: tuple
     if not isinstance(out, np.ndarray) or out.shape != shape or out.dtype != dtype or not out.flags.writeable:
         what = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else type(out).__name__
         raise ValueError(f"out must be a writeable array, {dtype} of shape {shape}; got {what}")
-    shared = any(isinstance(x, np.ndarray) and np.may_share_memory(out, x) for x in given)
+    shared = any(_share(out, x) for x in given if isinstance(x, np.ndarray))
     plain_rows = out.strides[-1:] == (out.itemsize,) and out.flags.aligned and out.dtype.isnative
     return np.empty(shape, dtype) if shared or not plain_rows else out
+
+
+def _share(x: Array, y: Array) -> bool:
+    """Whether they may share memory; arrays that own theirs do not."""
+    return not (x is not y and x.base is None is y.base) and np.may_share_memory(x, y)

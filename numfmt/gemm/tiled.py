@@ -69,33 +69,22 @@ def multiply(
 ) -> None:
     """(a + offset) (b + offset) into int32 `out`, whose rows are contiguous; row and column sums are added
     to `sums`. b is an array or `Panels` of one; no side may be empty."""
-    found, (m, n), k = kernels(path, a.dtype, b.dtype), out.shape, a.shape[1]
-    plain, packed = sums is NO_SUMS and offsets == NO_OFFSETS, isinstance(b, Panels)
-    if plain and not packed and (m == 1 or n == 1):
-        _multiply_vector(a, b, out, path, found)
-    elif not plain or m * n * k >= WORTH_A_THREAD:
+    found = kernels(path, a.dtype, b.dtype)
+    if sums is not NO_SUMS or offsets != NO_OFFSETS:
         _multiply(_strided(a), b, out, found, offsets, sums)
-    elif packed:
-        found.loops.call_with_panels(
-            found.function,
-            _strided(a),
-            b.data,
-            b.sums,
-            out,
-            found.a_flip,
-            found.b_flip,
-            _work(),
-        )
-    else:
-        found.loops.call_with_arrays(
-            found.function,
-            _strided(a),
-            _strided(b),
-            out,
-            found.a_flip,
-            found.b_flip,
-            _work(),
-        )
+    elif not _multiply_small(a, b, out, found):
+        if isinstance(b, np.ndarray) and 1 in out.shape:
+            _multiply_vector(a, b, out, path, found)
+        else:
+            _multiply(_strided(a), b, out, found, offsets, sums)
+
+
+def _multiply_small(a: Array, b: Any, out: Array, found: Kernels) -> bool:
+    """In one call and one thread, if that serves."""
+    last = out, found.a_flip, found.b_flip, _work(), WORTH_A_THREAD
+    if isinstance(b, Panels):
+        return found.loops.call_with_panels(found.function, a, b.data, b.sums, *last)  # type: ignore[no-any-return]
+    return found.loops.call_with_arrays(found.function, a, b, *last)  # type: ignore[no-any-return]
 
 
 def _multiply_vector(a: Array, b: Array, out: Array, path: str, found: Kernels) -> None:
@@ -151,7 +140,7 @@ def _multiply_line(a: Array, b: Array, out: Array, found: Kernels) -> None:
 
 def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
     """`part(row, column, rows, columns)` on threads, which share the longer side."""
-    if m * n * k < WORTH_A_THREAD:
+    if m * n * k <= WORTH_A_THREAD:
         return part(0, 0, m, n)  # type: ignore[no-any-return]
     step = -(-max(m, n) // (pool.thread_limit() * unit)) * unit
     if n >= m:

@@ -464,31 +464,40 @@ def multiply_pairs_4(given):
 
 
 @_loop
-def call_with_arrays(function, a, b, out, a_flip, b_flip, work):
-    """`function` on whole arrays."""
-    (m, k), n = a.shape, b.shape[1]
-    invoke(
-        function,
-        Call(
-            a.ctypes.data, a.strides[0], a.strides[1], a.itemsize, a_flip,
-            b.ctypes.data, b.strides[1], b.strides[0], b.itemsize, b_flip,
-            0, 0, 0, 0, out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
-        ),
-    )  # fmt: skip
+def call_with_arrays(function, a, b, out, a_flip, b_flip, work, most):
+    """`function` on whole arrays, if it takes them as they lie and there are at most so many products."""
+    (m, k), n, size = a.shape, b.shape[1], a.itemsize
+    packable = (a.strides[0] == size or a.strides[1] == size) and (
+        b.strides[0] == size or b.strides[1] == size
+    )
+    served = packable and m > 1 and n > 1 and m * n * k <= most
+    if served:
+        invoke(
+            function,
+            Call(
+                a.ctypes.data, a.strides[0], a.strides[1], size, a_flip,
+                b.ctypes.data, b.strides[1], b.strides[0], size, b_flip,
+                0, 0, 0, 0, out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
+            ),
+        )  # fmt: skip
+    return served
 
 
 @_loop
-def call_with_panels(function, a, panels, sums, out, a_flip, b_flip, work):
-    """`function` on a whole array and what `pack_whole` made of another."""
-    (m, k), n = a.shape, out.shape[1]
-    invoke(
-        function,
-        Call(
-            a.ctypes.data, a.strides[0], a.strides[1], a.itemsize, a_flip,
-            0, 0, 0, a.itemsize, b_flip, panels.ctypes.data, sums.ctypes.data, sums.shape[1], 0,
-            out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
-        ),
-    )  # fmt: skip
+def call_with_panels(function, a, panels, sums, out, a_flip, b_flip, work, most):
+    """The same with what `pack_whole` made of B."""
+    (m, k), n, size = a.shape, out.shape[1], a.itemsize
+    served = (a.strides[0] == size or a.strides[1] == size) and m * n * k <= most
+    if served:
+        invoke(
+            function,
+            Call(
+                a.ctypes.data, a.strides[0], a.strides[1], size, a_flip,
+                0, 0, 0, size, b_flip, panels.ctypes.data, sums.ctypes.data, sums.shape[1], 0,
+                out.ctypes.data, out.strides[0], m, n, k, 0, 0, 0, 0, work.ctypes.data,
+            ),
+        )  # fmt: skip
+    return served
 
 
 @_loop
