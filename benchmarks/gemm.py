@@ -179,17 +179,17 @@ def against_floats() -> Iterator[Row]:
     a, b, out = numbers(np.uint8, m, k), numbers(np.uint8, k, n), np.empty((m, n), np.int32)
     wide_a, wide_b = numbers(np.int16, m, k), numbers(np.int16, k, n)
     x, y, z = a.astype(np.float32), b.astype(np.float32), np.empty((m, n), np.float32)
-    packed, peer = prepack(b), native_gemmlowp()
+    packed, wide_packed, peer = prepack(b), prepack(wide_b), native_gemmlowp()
     tasks = {
         "numfmt": lambda: matmul(a, packed, out=out),
-        "int16": lambda: matmul(wide_a, wide_b, out=out),
+        "int16": lambda: matmul(wide_a, wide_packed, out=out),
         "sgemm": lambda: np.matmul(x, y, out=z),
     }
     t = times(tasks | ({"gemmlowp": lambda: peer(a, b, out)} if peer else {}), shape)
     for name, label in (("sgemm", "NumPy float32"), ("gemmlowp", "gemmlowp AVX2")):
         if name in t:
             yield Row("1024, prepacked", t["numfmt"], label, t[name], 4.0, None, True)
-    yield Row("1024, int16", t["int16"], "uint8, prepacked", t["numfmt"], 0.45, 0.5, True)
+    yield Row("1024, int16, prepacked", t["int16"], "uint8, prepacked", t["numfmt"], 0.5, None, True)
 
 
 @cache
@@ -203,7 +203,7 @@ def native_gemmlowp() -> Any:
     with open(code, "w") as file:
         file.write(WRAPPER)
     flags = ["-O3", "-std=c++11", "-mavx2", "-mfma", "-DGEMMLOWP_ENABLE_AVX2", "-shared", "-fPIC", "-pthread"]
-    subprocess.run(["g++", *flags, f"-I{sources}", code, "-o", library], check=True)
+    subprocess.run(["g++", *flags, "-w", f"-I{sources}", code, "-o", library], check=True)
     multiply = ctypes.CDLL(library).multiply
 
     def run(a: Any, b: Any, out: Any) -> None:
