@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import reduce
+from functools import lru_cache, reduce
 from math import prod
 from typing import Any, NamedTuple
 
@@ -52,6 +52,7 @@ class Job(NamedTuple):
         return x.reshape(prod(channels_first), -1)
 
 
+@lru_cache(maxsize=64)
 def fused(pipeline: tuple[Stage, ...], ndim: int) -> Job | None:
     """The pipeline for accumulators of so many axes, None if the loops do not have it."""
     letters = "".join(LETTERS.get(type(s), "x" if s.scaling is None else "s") for s in pipeline)
