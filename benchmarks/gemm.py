@@ -183,12 +183,14 @@ def against_floats() -> Iterator[Row]:
     tasks = {
         "numfmt": lambda: matmul(a, packed, out=out),
         "int16": lambda: matmul(wide_a, wide_packed, out=out),
+        "sums": lambda: matmul(a, packed, out=out, sums=True),
         "sgemm": lambda: np.matmul(x, y, out=z),
     }
     t = times(tasks | ({"gemmlowp": lambda: peer(a, b, out)} if peer else {}), shape)
     for name, label in (("sgemm", "NumPy float32"), ("gemmlowp", "gemmlowp AVX2")):
         if name in t:
             yield Row("1024, prepacked", t["numfmt"], label, t[name], 4.0, None, True)
+    yield Row("1024, prepacked, with sums", t["sums"], "without sums", t["numfmt"])
     yield Row("1024, int16, prepacked", t["int16"], "uint8, prepacked", t["numfmt"], 0.5, None, True)
 
 

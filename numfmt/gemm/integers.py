@@ -161,12 +161,11 @@ def matmul(
     holder = accumulator_of(accumulator, dtype)
     policy = policy_of(overflow, holder)
     target = np.empty(shape, holder.dtype) if out is None else _target(out, shape, holder.dtype, (x, y))
-    if policy == "wrap":
+    wraps = policy == "wrap"
+    if wraps or holder.holds(plain.reach(x, y), policy):
         found = multiply(x, y, target, sums=sums, engine=engine)
-        if not holder.whole:
+        if wraps and not holder.whole:
             holder.wrap(target)
-    elif holder.holds(plain.reach(x, y), policy):
-        found = multiply(x, y, target, sums=sums, engine=engine)
     else:
         right = _array_of(y)
         target[...] = stepwise(x, right, holder, policy, _by_kernel(engine)).result
@@ -265,7 +264,7 @@ def _stacked(a: Array, b: Array | Prepacked, sums: bool, out: Any, how: dict[str
         result, *totals = _parts(matmul(a, _array_of(b)[:, None], **given))
         found = [result[..., 0], *totals[:1], *(x[..., 0] for x in totals[1:])]
     result = found[0] if found[0].ndim else found[0][()]
-    if out is not None and not np.may_share_memory(out, result):
+    if out is not None and not (isinstance(out, np.ndarray) and np.may_share_memory(out, found[0])):
         _target(out, result.shape, result.dtype, (a, b))
         out[...] = result
     return (result if out is None else out, *found[1:]) if sums else result if out is None else out

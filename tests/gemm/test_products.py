@@ -256,6 +256,7 @@ BAD = {
     "out shape": (lambda: matmul(np.ones((2, 2), np.int8), np.ones((2, 2), np.int8), out=np.zeros((2, 3), np.int32)), ValueError, r"int32 of shape \(2, 2\); got int32 of shape \(2, 3\)"),
     "out dtype": (lambda: matmul(np.ones((2, 2), np.int8), np.ones((2, 2), np.int8), out=np.zeros((2, 2))), ValueError, "got float64"),
     "out list": (lambda: matmul(np.ones((2, 2), np.int8), np.ones((2, 2), np.int8), out=[1]), ValueError, "got list"),
+    "out of a stack": (lambda: matmul(np.ones((3, 2, 2), np.int8), np.ones((2, 2), np.int8), out=[1]), ValueError, "got list"),
     "prepack floats": (lambda: prepack(np.ones((2, 2))), TypeError, "int8, uint8 or int16 array with two axes, got float64"),
     "prepack line": (lambda: prepack(np.ones(2, np.int8)), TypeError, r"shape \(2,\)"),
 }  # fmt: skip
