@@ -20,6 +20,7 @@ from .registry import list_formats, parse
 if TYPE_CHECKING:
     from . import calibration as calibration
     from . import fixed_point as fixed_point
+    from . import flexpoint as flexpoint
     from . import gemm as gemm
     from . import gemmlowp as gemmlowp
     from . import interop as interop
@@ -58,6 +59,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "explain": "explanation",
     "finfo": "limits",
     "fixed_point": "",
+    "flexpoint": "",
     "gemm": "",
     "gemmlowp": "",
     "interop": "",

@@ -22,7 +22,7 @@ LAYERS = {
     "L3": "engine",
     "L4": "formats blocks calibration",
     "L5": "casting limits explanation packing picture",
-    "L6": "tensors measurement comparison fixed_point arithmetic gemm gemmlowp metrics vectors",
+    "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics vectors",
     "L7": "plotting testing interop",
     "L8": "cli __main__",
     "top": "__init__",
