@@ -71,7 +71,7 @@ class Flex:
         kept = self.clamp(whole_number(exponent))
         wide = _encoded(x, Fixed(self.bits + 1, kept - frac), str(self), how)
         low, high = self.element(kept).span
-        codes = wide.clip(low, high).astype(own_code_dtype(self.element(kept)))
+        codes = np.asarray(wide.clip(low, high), own_code_dtype(self.element(kept)))
         return FlexArray(codes, kept, self, int(np.count_nonzero(codes != wide)))
 
 
@@ -104,7 +104,7 @@ class FlexArray(NamedTuple):
 
     @property
     def values(self) -> Array:
-        """The values, exact: float32 up to 24 bits, else float64."""
+        """The values, exact: float32 up to 25 bits, else float64."""
         return np.asarray(decode(self.codes, self.flex.element(self.exponent)))
 
     @property
