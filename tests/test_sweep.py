@@ -64,6 +64,10 @@ def test_a_part_of_the_step_table(start):
         ("e8m0fnu", "reference", 0x80000000, 1 << 20),  # -0 is no number there
         ("bf16", "ml_dtypes", 0xFF000000, 0x01000000),
         ("tf32", "reference", 0, 1 << 22),
+        ("int8", "reference", 0xC2000000, 0x02000000),  # negative codes, the last value, overflow
+        ("q3.4", "reference", 0xBC000000, 0x04000000),
+        ("uq4.4", "reference", 0x3C000000, 0x06000000),
+        ("int12", "reference", 0xFF000000, 0x01000000),  # infinity and NaN
     ],
 )
 def test_a_fixed_slice(spec, against, start, count):
@@ -134,6 +138,7 @@ def test_the_report_names_both_codes(monkeypatch, capsys):
         ("bf16 --against reference --rounding neerest_even", "Did you mean"),
         ("bf16 --against reference --overflow raise", "delivers"),
         ("e4m3fn --against reference --overflow infinity", "has no infinity"),
+        ("q3.4 --against reference --overflow wrap", "codes come again"),
         ("bf16 --against reference --slice 0/4", "1 <= K <= N"),
         ("bf16 --against reference --slice 5/4", "1 <= K <= N"),
         ("bf16 --against reference --slice 1", "1 <= K <= N"),

@@ -176,6 +176,10 @@ def reference_codes(fmt: Format, question: Question) -> Codes:
     if fmt.bits > WIDEST:
         raise SpecError(f"against the reference a format has at most {WIDEST} bits, {fmt} has {fmt.bits}")
     policy = reference.policy(fmt, question.rounding, question.overflow, _nan(fmt))
+    if policy.wraps:
+        raise SpecError(
+            f"under overflow {policy.overflow!r} codes come again, and the sweep looks for runs of one"
+        )
     first, codes = step_table(fmt, policy, question.start, question.stop)
 
     def look_up(patterns: Array) -> Array:
@@ -228,15 +232,17 @@ ORACLES: dict[str, Callable[[Format, Question], Codes]] = {
 
 
 def encoder(fmt: Format, question: Question) -> Codes:
-    """What is tested: the compiled loops behind `numfmt.encode`."""
+    """What is tested: the compiled loops behind `numfmt.encode`. Two's complement as residues."""
 
     def run(patterns: Array) -> Array:
-        return np.asarray(
+        codes = np.asarray(
             encode(
                 patterns.view(np.float32), fmt, rounding=question.rounding,
                 overflow=question.overflow, nan=_nan(fmt), engine="kernel",
             )
         )  # fmt: skip
+        unsigned = codes.view(f"u{codes.itemsize}")
+        return unsigned & unsigned.dtype.type((1 << fmt.bits) - 1) if fmt.signed_codes else codes
 
     return run
 
