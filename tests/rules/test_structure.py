@@ -11,6 +11,7 @@ import pytest
 import numfmt
 import numfmt.calibration
 import numfmt.fixed_point
+import numfmt.flexpoint
 import numfmt.gemm
 import numfmt.gemmlowp
 import numfmt.testing
