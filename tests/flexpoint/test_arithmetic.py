@@ -110,6 +110,17 @@ def test_sums_pass_32_bits():
     assert matmul(a, b, 5).codes.tolist() == [[-16000]]
 
 
+@pytest.mark.parametrize("exponent", [0, 31])
+def test_exponents_as_far_apart_as_there_are(exponent):
+    """63 bits once they are aligned."""
+    ends = np.array([-(2**31), 2**31 - 1, -(2**31), 1], np.int32)
+    a, b = FlexArray(ends, 0, Flex(32, 5)), FlexArray(ends[[0, 1, 3, 2]], 31, Flex(32, 5))
+    for x, y in ((a, b), (b, a)):
+        found = add(x, y, exponent)
+        wanted = [p + q for p, q in zip(exact(x), exact(y), strict=True)]
+        assert (found.codes.tolist(), found.clipped) == slow.codes(wanted, exponent, 32)
+
+
 def test_operands_broadcast_and_stay():
     a, b = quantize([[1.0], [2.0]]), quantize([0.5, 0.25, 0.125])
     before = a.codes.copy()
@@ -156,6 +167,14 @@ def test_noise_reaches_the_rounding():
     assert np.array_equal(found.codes, numfmt.encode(steps, moved, rounding="stochastic", seed=3))
 
 
+@pytest.mark.parametrize(("mode", "code"), [("toward_zero", 1), ("away_from_zero", 2), (None, 2)])
+def test_the_mode_reaches_a_predicted_exponent(mode, code):
+    tensor = AutoflexTensor(bits=3)  # 0.765625 in steps of a half
+    tensor.exponent = 1
+    a = quantize([1.75 / 2])
+    assert multiply(a, a, tensor, rounding=mode).codes.tolist() == [code]
+
+
 ONE = quantize([1.0])
 REFUSED = {
     "an array": (lambda: add([1.0], ONE, 14), TypeError, "expected a FlexArray .*: make one with quantize"),
@@ -165,6 +184,9 @@ REFUSED = {
     "a far code": (
         lambda: multiply(FlexArray(np.int32([40000]), 3), ONE, 14),
         numfmt.RangeError, r"codes of flex16\+5 are -32768 to 32767, got 40000 to 40000",
+    ),
+    "a far negative code": (
+        lambda: add(FlexArray(np.int32([-40000]), 3), ONE, 14), numfmt.RangeError, "got -40000 to -40000",
     ),
     "a far exponent": (
         lambda: matmul(FlexArray(np.int16([4]), 32), ONE, 14),

@@ -193,12 +193,16 @@ REFUSED = {
         lambda: AutoflexTensor().update(quantize([1.0], 8)),
         TypeError, r"this tensor is flex16\+5, and flex8\+5 was written",
     ),
-    "half a state": (lambda: AutoflexTensor.from_state({"bits": 16}), ValueError, "the state lacks 'exponent'"),
+    "half a state": (
+        lambda: AutoflexTensor.from_state({"bits": 16}), ValueError, "the state lacks 'exponent'",
+    ),
     "a far exponent": (
-        lambda: AutoflexTensor.from_state({**GOOD, "exponent": 32}), ValueError, "exponent must be 0 to 31, got 32",
+        lambda: AutoflexTensor.from_state({**GOOD, "exponent": 32}),
+        ValueError, "exponent must be 0 to 31, got 32",
     ),
     "a negative maximum": (
-        lambda: AutoflexTensor.from_state({**GOOD, "maxima": [-1]}), ValueError, "a maximum must be at least 0",
+        lambda: AutoflexTensor.from_state({**GOOD, "maxima": [-1]}),
+        ValueError, "a maximum must be at least 0",
     ),
 }  # fmt: skip
 

@@ -72,6 +72,14 @@ def test_every_dtype_is_exact(dtype):
     assert (a.codes.tolist(), a.clipped) == slow.codes([v.item() for v in x], a.exponent)
 
 
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+def test_engines_agree(engine):
+    x = np.random.default_rng(2).standard_normal(300) * 3
+    a, b = quantize(x, engine=engine), quantize(x)
+    assert np.array_equal(a.codes, b.codes)
+    assert a[1:] == b[1:]
+
+
 def test_the_least_int64_has_a_magnitude():
     a = quantize(np.array([-(2**63)]))
     assert (a.exponent, a.codes.tolist(), a.clipped) == (0, [-32768], 1)
