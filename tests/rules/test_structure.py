@@ -136,6 +136,7 @@ def public():
         numfmt.fixed_point,
         numfmt.gemm,
         numfmt.gemmlowp,
+        numfmt.flexpoint,
     ):
         for name in module.__all__:
             if callable(getattr(module, name)):
