@@ -109,4 +109,4 @@ def _shares(x: Array) -> Array:
 
 def _in_order(x: Array) -> np.float32:
     """The float32 sum from the first to the last: `np.sum` would add in pairs."""
-    return np.add.accumulate(x)[-1]  # type: ignore[no-any-return]
+    return np.add.accumulate(x)[-1]

@@ -57,7 +57,7 @@ def cpu_features() -> frozenset[str] | None:
         name[1:]: name[0] for name in codegen.magic_tuple()[2].split(",") if name
     }  # the last word counts
     named = {name for name, sign in listed.items() if sign == "+"}
-    return loops.tiles.served_features(codegen, named)  # type: ignore[no-any-return]
+    return loops.tiles.served_features(codegen, named)
 
 
 def _config() -> Any:

@@ -8,12 +8,12 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from ..blocks import BlockArray
+from ..engine.plan import ENGINES
 from ..errors import choose
 from . import cpu, plain, tiled
 from .accumulators import Accumulation, accumulator_of, policy_of, stepwise
 
 Array = np.ndarray[Any, Any]
-ENGINES = ("kernel", "numpy", "reference")
 _PAIRS = ("bb", "bB", "Bb", "BB", "hh")  # NumPy's letters of int8, uint8, int16
 _INT32 = np.dtype(np.int32)
 
@@ -189,7 +189,7 @@ def multiply(
 
     a, b : as in `matmul`, of two axes; out : int32 or int64, its rows contiguous, no memory of a or b
     """
-    path = cpu.path() if engine is None or choose("engine", engine, ENGINES) == "kernel" else None
+    path = cpu.path() if _by_kernel(engine) else None
     if path and a.size and out.size and out.dtype == _INT32:
         right = _panels(b, path) if isinstance(b, Prepacked) else b
         if not sums:

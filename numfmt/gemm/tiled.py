@@ -31,7 +31,6 @@ class Kernels(NamedTuple):
     pack: Any
     line: Any  # for one row of A, or None
     form: Any
-    address: Any
     a_flip: int
     b_flip: int
     line_flip: int  # of B
@@ -56,7 +55,7 @@ def kernels(path: str, a: np.dtype[Any], b: np.dtype[Any]) -> Kernels:
     else:
         flips = _FLIP * ((a == np.int8) != (form.shift < 0)), 0
     function, pack = jit.callback(f"multiply_{name}").address, getattr(loops, f"pack_{name}")
-    return Kernels(function, loops, pack, line, form, loops.address, *flips, _FLIP * (a == b))
+    return Kernels(function, loops, pack, line, form, *flips, _FLIP * (a == b))
 
 
 def multiply(
@@ -83,8 +82,8 @@ def _multiply_small(a: Array, b: Any, out: Array, found: Kernels) -> bool:
     """In one call and one thread, if that serves."""
     last = out, found.a_flip, found.b_flip, _work(), WORTH_A_THREAD
     if isinstance(b, Panels):
-        return found.loops.call_with_panels(found.function, a, b.data, b.sums, *last)  # type: ignore[no-any-return]
-    return found.loops.call_with_arrays(found.function, a, b, *last)  # type: ignore[no-any-return]
+        return found.loops.call_with_panels(found.function, a, b.data, b.sums, *last)
+    return found.loops.call_with_arrays(found.function, a, b, *last)
 
 
 def _multiply_vector(a: Array, b: Array, out: Array, path: str, found: Kernels) -> None:
@@ -101,7 +100,7 @@ def _multiply_vector(a: Array, b: Array, out: Array, path: str, found: Kernels) 
 def _multiply(
     a: Array, b: Array | Panels, out: Array, found: Kernels, offsets: tuple[int, int], sums: Sums
 ) -> None:
-    find, size = found.address, a.itemsize
+    find, size = found.loops.address, a.itemsize
     (m, n), k, (across, along), down = out.shape, a.shape[1], a.strides, out.strides[0]
     left, target = find(a), find(out)
     row_sums, column_sums = (0 if x is None else find(x) for x in sums)
@@ -127,7 +126,7 @@ def _multiply(
 
 def _multiply_line(a: Array, b: Array, out: Array, found: Kernels) -> None:
     """One row of A."""
-    find, (n, k), (across, along) = found.address, b.shape, b.strides
+    find, (n, k), (across, along) = found.loops.address, b.shape, b.strides
     left, right, target = find(a), find(b), find(out)
 
     def part(i: int, j: int, rows: int, columns: int, kept: Any = (a, b, out)) -> None:
@@ -141,7 +140,7 @@ def _multiply_line(a: Array, b: Array, out: Array, found: Kernels) -> None:
 def _in_parts(part: Any, m: int, n: int, k: int, unit: int) -> None:
     """`part(row, column, rows, columns)` on threads, which share the longer side."""
     if m * n * k <= WORTH_A_THREAD:
-        return part(0, 0, m, n)  # type: ignore[no-any-return]
+        return part(0, 0, m, n)
     step = -(-max(m, n) // (pool.thread_limit() * unit)) * unit
     if n >= m:
         pool.run(lambda j: part(0, j, m, min(step, n - j)), range(0, n, step))
@@ -168,7 +167,7 @@ def pack(b: Array, path: str) -> Panels:
     """All of b, (k, n)."""
     gemm: Any = jit.gemm_loops()
     loops = kernels(path, b.dtype, b.dtype)
-    form, lines, find = loops.form, _strided(b).T, loops.address
+    form, lines, find = loops.form, _strided(b).T, gemm.address
     n, k = lines.shape
     wide = -(-n // form.columns) * form.columns
     blocks = -(-k // (gemm.BLOCK_K * form.depth))

@@ -26,6 +26,7 @@ each row (axis=0 of a matrix).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -60,7 +61,7 @@ class Scaling(NamedTuple):
     after: int = 0
 
 
-class Stage:
+class Stage(ABC):
     """A step of the output pipeline."""
 
     limits: ClassVar[Mapping[str, Range]] = {}  # of each field that holds integers
@@ -90,9 +91,9 @@ class Stage:
         """What the loop needs to know, None for a stage it does not have."""
         return None
 
+    @abstractmethod
     def steps(self, x: Array) -> Steps:
         """The intermediate results of int32 `x`, each with its name; the last one is the stage's."""
-        raise NotImplementedError
 
     def result(self, x: Array) -> Array:
         """What the stage makes of int32 `x`."""

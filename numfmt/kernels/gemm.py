@@ -158,7 +158,7 @@ def block_sizes(form, m, n, k):
 
 @register_jitable
 def work_space(form, m, n, k, start):
-    """The parts and the end of the work space for one product."""
+    """Where the parts of the work space for one product begin."""
     rows, columns, _ = block_sizes(form, m, n, k)
     rows, columns = rows + form.tall, columns + form.columns
     line = LANE * min(lanes_of(form, k), BLOCK_K)
@@ -170,7 +170,7 @@ def work_space(form, m, n, k, start):
     fourth = third + LANE * columns
     spare = fourth + LANE * columns
     tile = spare + SPARE
-    return Work(a, b, first, second, third, fourth, spare, tile), tile + LANE * form.tall * form.columns
+    return Work(a, b, first, second, third, fourth, spare, tile)
 
 
 @register_jitable
@@ -339,7 +339,7 @@ def multiply(form, c):
     b = Matrix(c.b, c.b_across, c.b_along, c.b_size, c.b_flip)
     m, n, k = c.m, c.n, c.k
     rows, columns, depth = block_sizes(form, m, n, k)
-    work, _ = work_space(form, m, n, k, c.work)
+    work = work_space(form, m, n, k, c.work)
     shift = form.shift if a.flip else 0
     a_offset, b_offset = c.a_offset - shift, c.b_offset
     for i in range(0, m, rows):

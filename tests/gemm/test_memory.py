@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from numfmt.engine import jit
 from numfmt.gemm import cpu, tiled
 
 if not sys.platform.startswith("linux"):
@@ -55,3 +56,13 @@ def test_nothing_is_touched_outside(path, pair):
                 out = guarded(np.zeros((m, n), np.int32), at_end)
                 tiled.multiply(x, right, out, path)
                 assert np.array_equal(out, wanted)
+
+
+@pytest.mark.parametrize("path", cpu.paths())
+def test_the_parts_of_the_work_space_fit_into_it(path):
+    loops = jit.gemm_loops()
+    for dtype in (np.int8, np.uint8, np.int16):
+        form = tiled.kernels(path, np.dtype(dtype), np.dtype(dtype)).form
+        for k in (1, 2, 5, 100, 500, 511, 512, 513, 700, 1000, 1024, 2047, 2048, 2049, 10**6):
+            parts = loops.work_space(form, 10**7, 10**7, k, 63)
+            assert parts.tile + loops.LANE * form.tall * form.columns <= tiled.WORK

@@ -49,6 +49,16 @@ def digests():
     for spec in ("int8[axis=0]", "int8[axis=1]", "uint4[size=16,axis=1]", "int8[scale=0.5,profile=tflite]"):
         whole = numfmt.encode(x, spec).codes.tobytes() + numfmt.cast(x, spec).tobytes()
         found[spec] = hashlib.sha256(whole).hexdigest()
+    return found | products()
+
+
+def products():
+    """Digests of integer products, of narrow sums and of what gemmlowp makes of them."""
+    import numpy as np
+
+    import numfmt
+
+    found = {}
     for dtype in (np.int8, np.uint8, np.int16):
         a = (np.arange(3 * 1500) * 7919 % 251).astype(dtype).reshape(3, 1500)
         narrow = numfmt.gemm.accumulate(a, a.T, "int17", "saturate")
