@@ -183,6 +183,7 @@ class BlockJob:
         if tensor is not None:
             self.array = fmt.encode(tensor.whole(), **keywords)
             self.values = self.array.decode().reshape(-1)
+            self.elements = Job(fmt.of, "nearest_even", "saturate", "max", None)
 
     def on(self, tensor: Tensor) -> BlockJob:
         return BlockJob(self.fmt, self.keywords, tensor)
@@ -197,9 +198,10 @@ class BlockJob:
 
     def rounded(self, x: Array, start: int) -> Rounded:
         y = self.values[start : start + x.size].astype(np.float64)
-        step, low, high = self.array.reach(start, start + x.size)
-        outside = np.isfinite(x) & ((x < low - step / 2) | (x > high + step / 2))
-        return Rounded(y, np.where(x == y, 0, step), outside)
+        unit, zero = self.array.units(start, start + x.size)
+        t = np.where(unit > 0, x / unit + zero, 0)
+        gap = self.elements.spacing(np.nextafter(t, np.copysign(np.inf, t))) * unit
+        return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & self.elements.outside(t, y, None))
 
 
 def job_of(

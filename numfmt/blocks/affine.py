@@ -19,12 +19,12 @@ from ..overflow import overflow_policy, wraps
 from ..reference import Policy, policy
 from ..registry import Option, integer, scaling
 from ..scaled import Ends, ScaledFormat, Stages
-from .block import Block, Request, refused
 from .execution import Job, after, in_steps, job_of, run
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, index_of
 from .profiles import PROFILES, Profile, profile_of
 from .reading import single
 from .scale import Scale
+from .shared import Request, SharedScale, refused
 
 Array = np.ndarray[Any, Any]
 RANGES = ("absmax", "minmax")
@@ -37,7 +37,7 @@ UNWRAPPED = Fixed(48)  # as far as saturation needs them: twice the widest code 
 
 
 @dataclass(frozen=True, repr=False)
-class Affine(Block):
+class Affine(SharedScale):
     """Integer codes that share a scale and a zero point.
 
     A spec names an integer format of at most 32 bits and, in brackets, how it is scaled, as in
@@ -71,6 +71,7 @@ class Affine(Block):
     array([ 0.1, -1. ], dtype=float32)
     """
 
+    of: Format
     granularity: Granularity = PER_TENSOR
     scale: float | None = None
     zero: int | None = None
@@ -262,16 +263,17 @@ class Affine(Block):
         if found and nan is None:
             raise self._no_nan(x, request)
 
-    def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
+    def read(self, codes: Array, out: Array, scales: Any, zeros: Array | None) -> None:
         run("decode", codes, out, self._job(codes.shape, scales, zeros, 0, False), None)
 
-    def reach(self, scales: Array, zeros: Array | None) -> tuple[Array, Array, Array]:
+    def scale_bits(self, shape: Shape) -> int:
+        return self.scale_format.bits * self.granularity.scale_count(shape)
+
+    def units(self, scales: Any, zeros: Array | None) -> tuple[Array, Array]:
         step = scales.astype(np.float64)
         if self.profile.keeps == "reciprocal":
             step = 1 / step
-        zero = np.zeros(1) if zeros is None else zeros.astype(np.float64)
-        first, last = self.codes
-        return step, (first - zero) * step, (last - zero) * step
+        return step, np.zeros(1) if zeros is None else zeros.astype(np.float64)
 
     def stages(self, x: float, **keywords: Any) -> Stages:
         job = self._job((), *self._given_scales(), 0, False)
@@ -291,7 +293,7 @@ class Affine(Block):
         scales, zeros = self._given_scales()
         values = np.empty(2, np.float32)
         self.read(np.array(self.codes, self.code_dtype), values, scales, zeros)
-        return Ends(float(self.reach(scales, zeros)[0]), self.zero or 0, *values.tolist())
+        return Ends(float(self.units(scales, zeros)[0]), self.zero or 0, *values.tolist())
 
     def _given_scales(self) -> tuple[Array, Array | None]:
         if self.scale is None or self.granularity.options:

@@ -1,13 +1,12 @@
-"""A scaled format: elements of one format that share scales; and an array in such a format."""
+"""What every scaled format does with arrays, dtypes and layouts."""
 
 from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from dataclasses import dataclass
 from fractions import Fraction
 from numbers import Number
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,12 +16,9 @@ from ..engine.plan import ENGINES
 from ..errors import RangeError, choose
 from ..format import Format
 from ..scaled import ScaledFormat
+from .array import F4, Array, BlockArray, spread_bits
 from .granularity import Granularity, Shape
 from .reading import plain, read
-from .scale import Scale
-
-Array = np.ndarray[Any, Any]
-F4 = np.dtype(np.float32)
 
 
 class Request(NamedTuple):
@@ -38,21 +34,26 @@ class Request(NamedTuple):
     engine: str | None = None
 
 
-@dataclass(frozen=True, repr=False)
-class Block(ScaledFormat):
+class SharedScale(ScaledFormat):
     """Element format x scale format x granularity x scale rule. It holds no arrays.
 
-    A kind of block says how scales come from numbers (`scales_of`) and what one element becomes
+    A kind of scaled format says how scales come from numbers (`scales_of`) and what one element becomes
     (`fill`); arrays, dtypes and layouts are the same for all.
     """
 
     of: Format
-    granularity: Granularity
 
-    scale_format: ClassVar[Scale]
+    @property
+    @abstractmethod
+    def granularity(self) -> Granularity:
+        """Which elements share a scale."""
 
     @abstractmethod
-    def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[Block, Any, Any]:
+    def scale_bits(self, shape: Shape) -> int:
+        """Bits of all scales of an array of that shape."""
+
+    @abstractmethod
+    def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[SharedScale, Any, Any]:
         """The format of an array of that shape, and the scales and zeros given with the call."""
 
     @abstractmethod
@@ -66,12 +67,12 @@ class Block(ScaledFormat):
         """`out` from numbers: "code" or "value" of each."""
 
     @abstractmethod
-    def read(self, codes: Array, out: Array, scales: Array, zeros: Array | None) -> None:
+    def read(self, codes: Array, out: Array, scales: Any, zeros: Array | None) -> None:
         """The values of codes."""
 
     @abstractmethod
-    def reach(self, scales: Array, zeros: Array | None) -> tuple[Array, Array, Array]:
-        """One step, the least and the greatest value, in float64, of elements with these scales."""
+    def units(self, scales: Any, zeros: Array | None) -> tuple[Array, Array]:
+        """What one unit of the element format is worth with each scale, and the zero points, float64."""
 
     @property
     def code_dtype(self) -> np.dtype[Any]:
@@ -88,8 +89,8 @@ class Block(ScaledFormat):
         >>> numfmt.parse("int4[size=128,axis=-1]").bits_per_element((4096, 4096))
         4.25
         """
-        shared = self.scale_format.bits + self.of.bits * self.has_zeros
-        return _bits_per_element(self.of, shared * self.granularity.scale_count(shape), shape)
+        zeros = self.of.bits * self.granularity.scale_count(shape) * self.has_zeros
+        return spread_bits(self.of, self.scale_bits(shape) + zeros, shape)
 
     def encode(  # type: ignore[override]
         self, x: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None,
@@ -181,92 +182,6 @@ class Block(ScaledFormat):
         return f"<{self}>"
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class BlockArray:
-    """An array in a scaled format.
-
-    codes : ndarray of integers, shape of the array
-    scales : ndarray of float32, of the shape that the granularity gives
-    zeros : ndarray of the codes' dtype, shape of `scales`, or None where every zero point is 0
-    format : Block
-
-    >>> a = numfmt.parse("int8[axis=0]").encode([[1.0, 2.0], [0.0, 127.0]])
-    >>> a.codes.tolist(), a.scales.tolist()[1]
-    ([[64, 127], [0, 127]], 1.0)
-    >>> a
-    <int8[axis=0]: shape (2, 2), 24 bits an element>
-    """
-
-    codes: Array
-    scales: Array
-    zeros: Array | None
-    format: Block
-
-    def __post_init__(self) -> None:
-        if getattr(self.codes, "dtype", F4).kind not in "iu":
-            raise TypeError(f"codes= takes an array of integers, got {_kind_of(self.codes)}")
-        if getattr(self.scales, "dtype", None) != F4:
-            raise TypeError(f"scales= takes an array of float32, got {_kind_of(self.scales)}")
-        if self.zeros is not None and getattr(self.zeros, "dtype", F4).kind not in "iu":
-            raise TypeError(f"zeros= takes an array of integers or None, got {_kind_of(self.zeros)}")
-        shape = self.format.granularity.scale_shape(self.codes.shape)
-        for name, array in (("scales", self.scales), ("zeros", self.zeros)):
-            if array is not None and array.shape != shape:
-                raise ValueError(
-                    f"{name}= has shape {array.shape}; for codes of shape {self.codes.shape} it is {shape}"
-                )
-
-    @property
-    def shape(self) -> Shape:
-        return self.codes.shape
-
-    def decode(self, dtype: Any = None, out: Any = None) -> Any:
-        """The values, float32 unless `dtype` or `out` says float16, float64 or object.
-
-        >>> numfmt.parse("uint8[scale=0.5, zero=2]").encode([1.0, -1.0]).decode()
-        array([ 1., -1.], dtype=float32)
-        """
-        return self.format.decode_array(self, dtype, out)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the arrays in memory; codes of less than 8 bits take a byte each."""
-        return self.codes.nbytes + self.scales.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
-
-    @property
-    def bits_per_element(self) -> float:
-        """Bits of an element once codes are packed, scales and zero points counted in."""
-        block = self.format
-        each = block.scale_format.bits + (0 if self.zeros is None else block.of.bits)
-        return _bits_per_element(block.of, each * self.scales.size, self.shape)
-
-    def reach(self, start: int, stop: int) -> tuple[Array, Array, Array]:
-        """The value of one step, and the least and the greatest value, for each of the elements
-        `start ... stop - 1` in C order: float64, of length 1 where one scale serves all.
-
-        >>> [x.tolist() for x in numfmt.parse("int8[scale=0.5]").encode([1.0, 2.0]).reach(0, 2)]
-        [[0.5], [-64.0], [63.5]]
-        """
-        one = self.scales.size == 1
-        which = (
-            np.zeros(1, np.intp) if one else self.format.granularity.layout(self.shape).scale_of(start, stop)
-        )
-        zeros = None if self.zeros is None else self.zeros.reshape(-1)[which]
-        return self.format.reach(self.scales.reshape(-1)[which], zeros)
-
-    def __repr__(self) -> str:
-        return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"
-
-
-def _kind_of(x: Any) -> str:
-    return f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
-
-
-def _bits_per_element(of: Format, shared: int, shape: Shape) -> float:
-    count = int(np.prod(shape, dtype=np.int64))
-    return of.bits + shared / count if count else float(of.bits)
-
-
 def _engine(engine: str | None) -> str | None:
     return None if engine is None else choose("engine", engine, ENGINES)
 
@@ -305,7 +220,7 @@ def _returned(result: Array, x: Any, out: Any) -> Any:
     return result[()] if out is None and isinstance(x, (Number, np.generic, str)) else result
 
 
-def refused(block: Block, doing: str, bad: Array, what: str, cure: str) -> RangeError:
+def refused(block: SharedScale, doing: str, bad: Array, what: str, cure: str) -> RangeError:
     """The error that counts bad elements and names the first."""
     count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
     at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""
