@@ -2,7 +2,7 @@
 
 IEEE 754-2019 clause 3.4 for the encoding; the variants are those of OCP OFP8 and MX v1.0 and of
 the ml_dtypes names: `fn` finite with NaN, `fnuz` finite with NaN at the code of -0, `fin` finite
-without NaN, `fnu` unsigned with NaN on top.
+without NaN, `fnu` unsigned with NaN on top, `finu` unsigned without NaN.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ VARIANTS = {
     "fin": Variant(),
     "fnuz": Variant(negative_zero=False, nan="sign"),
     "fnu": Variant(signed=False, negative_zero=False, reserved=1, nan="top"),
+    "finu": Variant(signed=False, negative_zero=False),
     # IEEE P3109 interim report v4.0: signed | unsigned, extended | finite
     "se": Variant(negative_zero=False, reserved=1, infinite=True, nan="sign", p3109=True),
     "sf": Variant(negative_zero=False, nan="sign", p3109=True),
@@ -103,8 +104,8 @@ class Float(Format):
 
     @cached_property
     def has_zero(self) -> bool:
-        """`fnu` without fraction bits has no zero: code 0 is an ordinary binade (e8m0fnu)."""
-        return not (self.variant == "fnu" and self.man_bits == 0)
+        """`fnu` and `finu` without fraction bits have no zero: code 0 is an ordinary binade (e8m0fnu)."""
+        return not (self.rejects_negatives and self.man_bits == 0)
 
     @cached_property
     def max_mag(self) -> int:
@@ -194,7 +195,7 @@ class Float(Format):
 
     @cached_property
     def rejects_negatives(self) -> bool:  # type: ignore[override]
-        return self.variant == "fnu"
+        return self.variant in ("fnu", "finu")
 
     @cached_property
     def edge_is_odd(self) -> tuple[bool, bool]:  # type: ignore[override]
@@ -252,16 +253,18 @@ _LEAST_BITS = {  # variant: (exponent bits, fraction bits)
     "fnuz": (2, 1),
     "fin": (1, 1),
     "fnu": (2, 0),
+    "finu": (1, 0),
 }
 
 
 @family(
-    pattern=r"e(?P<x>\d+)m(?P<y>\d+)(?:b(?P<bias>-?\d+))?(?P<variant>fnuz|fnu|fn|fin|)",
+    pattern=r"e(?P<x>\d+)m(?P<y>\d+)(?:b(?P<bias>-?\d+))?(?P<variant>fnuz|fnu|fn|finu|fin|)",
     options={"subnormals": Option(("on", "off"), "on")},
     examples=(
         "e5m10", "e5m2", "e4m3", "e4m3fn", "e3m4", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e2m1fn",
         "e2m3fn", "e3m2fn", "e1m2fin", "e5m10fin", "e8m0fnu", "e4m3fnu", "e4m4fn", "e3m5b0",
-        "e6m9", "e4m3fn[subnormals=off]", "e5m10[subnormals=off]", "e5m2b-3fnuz", "e4m3b-1000fn", "e2m1b1040", "e3m0fnu",
+        "e6m9", "e4m3fn[subnormals=off]", "e5m10[subnormals=off]", "e5m2b-3fnuz", "e4m3b-1000fn", "e2m1b1040", "e3m0fnu", "e5m0b31finu", "e1m0b0finu",
+        "e4m3finu",
     ),
 )  # fmt: skip
 def parse_float(match: re.Match[str], spec: str, subnormals: str) -> Float:
@@ -279,7 +282,7 @@ def parse_float(match: re.Match[str], spec: str, subnormals: str) -> Float:
     if exp_bits > 20 or man_bits > 63:
         raise SpecError(f"{spec!r}: at most 20 exponent and 52 fraction bits are supported", spec)
     bias = int(match["bias"]) if match["bias"] else default_bias(exp_bits, variant)
-    if exp_bits == 1 and bias != 1:
+    if exp_bits == 1 and bias != 1 and variant == "fin":
         raise SpecError(f"{spec!r}: with one exponent bit the bias is 1, got {bias}", spec)
     if variant == "fn" and (exp_bits, man_bits) in _OCP_WITHOUT_NAN:
         variant = "fin"

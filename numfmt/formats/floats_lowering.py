@@ -119,10 +119,10 @@ class _Lowering:
         return half if grows or Fraction(_float_of(half, width)) > self.quantum / 2 else half + 1
 
     def zero_result(self) -> int:
-        """What 0 gives: in a format without zero a NaN, as a word past every value."""
+        """What 0 gives: in a format without zero a NaN, as a word past every value, or its least value."""
         if self.fmt.has_zero:
             return 0
-        if self.policy.overflow == "saturate":
+        if self.policy.overflow == "saturate" or self.fmt.nan() is None:
             return bits_of(self.fmt.smallest, self.width)
         return self.quiet_nan
 
