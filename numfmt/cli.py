@@ -24,7 +24,7 @@ from typer.core import TyperGroup
 
 from ._version import __version__
 from .errors import SpecError
-from .registry import ALIASES, element, list_formats
+from .registry import ALIASES, RECIPES, element, list_formats, parse
 from .rounding import MODES, rounding_mode
 from .scaled import ScaledFormat
 
@@ -39,6 +39,7 @@ FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
 FIGURES = (".png", ".svg", ".pdf")
 _KEYWORD = re.compile(r"(?<!\S)(nan|overflow|rounding|seed)= ?")  # of the library, in its errors
 WIDEST = 16  # bits of a format whose values are listed
+LARGE = (4096, 4096)  # the shape whose share of scales is told
 
 
 class UsageError(ValueError):
@@ -267,20 +268,23 @@ def info(fmt: FormatArgument, as_json: JsonOption = False) -> None:
 @app.command()
 def formats(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
     """All named formats."""
-    _emit(
-        [_format_line(element(name), name) for name in list_formats()], as_json, as_csv, left=("name", "also")
-    )
+    _emit([_format_line(name) for name in list_formats()], as_json, as_csv, left=("name", "also"))
 
 
-def _format_line(fmt: Format, name: str) -> dict[str, Any]:
+def _format_line(name: str) -> dict[str, Any]:
+    from .limits import finfo
+
+    form, limits = parse(name), finfo(name)
+    own = form.of if isinstance(form, ScaledFormat) else form
+    bits = form.bits_per_element(LARGE) if isinstance(form, ScaledFormat) else form.bits
     return {
         "name": name,
-        "bits": fmt.bits,
-        "max": fmt.end_text(fmt.max),
-        "smallest": f"{float(fmt.smallest):.6g}",
-        "inf": "-" if fmt.infinity() is None else "yes",
-        "nan": "-" if fmt.nan() is None else "yes",
-        "also": ", ".join([alias for alias, own in ALIASES.items() if own == name][:2]),
+        "bits": round(bits, 3),
+        "max": own.end_text(limits.max),
+        "smallest": f"{float(limits.smallest_subnormal):.6g}",
+        "inf": "-" if own.infinity() is None else "yes",
+        "nan": "-" if own.nan() is None else "yes",
+        "also": ", ".join([*(a for a, o in ALIASES.items() if o == name), *RECIPES.get(name, ())][:2]),
     }
 
 

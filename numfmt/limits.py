@@ -8,7 +8,7 @@ from typing import Any
 
 from .format import Format
 from .notation import hexadecimal, log10, power_text
-from .registry import element, list_formats, parse
+from .registry import NAMES, element, parse
 from .scaled import ScaledFormat
 
 
@@ -98,7 +98,7 @@ def _scaled_limits(f: ScaledFormat) -> FormatLimits:
     return replace(
         own, name=str(f), max=greatest, min=least, step=Fraction(step), zero_code=zero,
         smallest_normal=Fraction(step), smallest_subnormal=Fraction(step), decades=ratio, db=20 * ratio,
-        eps=None, unit_roundoff=None, decimal_digits=None,
+        eps=None, unit_roundoff=None, decimal_digits=None, overflow="saturate",
     )  # fmt: skip
 
 
@@ -170,8 +170,8 @@ _PARTS = (("sign",), ("exponent", "integer"), ("significand", "fraction"))
 
 
 def format_table() -> str:
-    """All named formats with their limits, as a Markdown table."""
-    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_table_row(finfo(name)) for name in list_formats())]
+    """All named element formats with their limits, as a Markdown table."""
+    rows = [_COLUMNS, ("---",) * len(_COLUMNS), *(_table_row(finfo(name)) for name in NAMES)]
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -210,7 +210,7 @@ def job_of(
     """What measures a format under a policy; keywords as in `compare`."""
     if isinstance(fmt, Format):
         return Job(fmt, rounding, overflow, nan, seed)
-    put = "max" if nan is None else nan
+    put = "max" if nan is None and not fmt.takes_nan else nan
     return BlockJob(fmt, {"rounding": rounding, "overflow": overflow, "nan": put, "seed": seed})
 
 

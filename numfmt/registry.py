@@ -32,12 +32,14 @@ def integer(default: str | None = None) -> Option:
 
 class Family(NamedTuple):
     pattern: re.Pattern[str]
-    build: Callable[..., Format]
+    build: Callable[..., Format | ScaledFormat]
     options: dict[str, Option]
     examples: tuple[str, ...]
 
 
 FAMILIES: list[Family] = []
+SCALED_FAMILIES: list[Family] = []
+RECIPES: dict[str, tuple[str, ...]] = {}  # name of a scaled format: other names
 NAMES: dict[str, str] = {}  # canonical name -> spelling
 ALIASES: dict[str, str] = {}  # other name -> canonical name
 _AMBIGUOUS = {
@@ -66,6 +68,18 @@ def family(pattern: str, options: dict[str, Option], examples: tuple[str, ...]) 
 
     def register(build: Build) -> Build:
         FAMILIES.append(Family(re.compile(pattern), build, options, examples))
+        return build
+
+    return register
+
+
+def scaled_family(
+    pattern: str, options: dict[str, Option], examples: tuple[str, ...]
+) -> Callable[[Any], Any]:
+    """Register a family of scaled formats, as `family` does; an option without a default comes as None."""
+
+    def register(build: Any) -> Any:
+        SCALED_FAMILIES.append(Family(re.compile(pattern), build, options, examples))
         return build
 
     return register
@@ -128,17 +142,22 @@ def name(canonical: str, spelling: str, *aliases: str) -> None:
 
 
 def list_formats() -> list[str]:
-    """Every registered name.
+    """Every registered name, those of scaled formats last.
 
     >>> list_formats()[:5]
     ['f64', 'f32', 'tf32', 'f16', 'bf16']
     """
-    return list(NAMES)
+    return [*NAMES, *RECIPES]
 
 
 def examples() -> list[str]:
     """Names and examples of every family: what the laws are tested on."""
     return list(NAMES) + [e for f in FAMILIES for e in f.examples if e not in NAMES]
+
+
+def scaled_examples() -> list[str]:
+    """Names and examples of scaled formats: what the laws of blocks are tested on."""
+    return list(RECIPES) + [e for f in SCALED_FAMILIES for e in f.examples if e not in RECIPES]
 
 
 def parse(spec: Any) -> Format | ScaledFormat:
@@ -193,17 +212,26 @@ def _parse_text(text: str) -> Format | ScaledFormat:
         match = fam.pattern.fullmatch(spelling)
         if match:
             return _built(fam, match, spec)
+    for fam in SCALED_FAMILIES:
+        match = fam.pattern.fullmatch(spec.name)
+        if match:
+            return fam.build(match, text, **_options(spec, fam.options))
     raise _unknown(text, spec.name)
 
 
-def _built(fam: Family, match: re.Match[str], spec: specs.Spec) -> Format | ScaledFormat:
+def _options(spec: specs.Spec, known: dict[str, Option]) -> dict[str, str | None]:
+    """The options given, and the defaults of the others."""
     names = [key for key, _ in spec.options]
     if len(set(names)) < len(names):
         raise SpecError(f"{spec.text!r}: an option is given twice", spec.text)
-    scaling = next((s for s in SCALINGS if s.options.keys() & set(names) - fam.options.keys()), None)
-    known = fam.options | (scaling.options if scaling else {})
     given = {key: _allowed(spec, key, value, known) for key, value in spec.options}
-    chosen = {key: given.get(key, option.default) for key, option in known.items()}
+    return {key: given.get(key, option.default) for key, option in known.items()}
+
+
+def _built(fam: Family, match: re.Match[str], spec: specs.Spec) -> Format | ScaledFormat:
+    names = {key for key, _ in spec.options}
+    scaling = next((s for s in SCALINGS if s.options.keys() & names - fam.options.keys()), None)
+    chosen = _options(spec, fam.options | (scaling.options if scaling else {}))
     own = {key: chosen.pop(key) for key in fam.options}
     missing = next((key for key, value in own.items() if value is None), None)
     if missing:
@@ -230,5 +258,5 @@ def _unknown(text: str, plain: str) -> SpecError:
     if plain in _AMBIGUOUS:
         choices = ", ".join(map(repr, _AMBIGUOUS[plain].split()))
         return SpecError(f"{plain!r} does not say which format is meant. Choose one of: {choices}", text)
-    near = suggestion(plain, dict.fromkeys([*examples(), *ALIASES]))
+    near = suggestion(plain, dict.fromkeys([*examples(), *ALIASES, *scaled_examples()]))
     return SpecError(f"unknown format {text.strip()!r}.{near} numfmt.list_formats() lists all of them.", text)

@@ -35,6 +35,11 @@ class ScaledFormat(ABC):
 
     of: Format
 
+    @property
+    @abstractmethod
+    def takes_nan(self) -> bool:
+        """Whether NaN is encoded, be it as a block of NaNs; else it is refused."""
+
     @abstractmethod
     def encode(self, x: Any, **keywords: Any) -> Any:
         """Codes and scales of an array; keywords as in `numfmt.encode`."""

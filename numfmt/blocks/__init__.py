@@ -2,18 +2,27 @@
 
 from .affine import Affine, scaled
 from .array import BlockArray
-from .granularity import Granularity, Groups, PerAxis, PerTensor
+from .block import Block
+from .block_profiles import BLOCK_PROFILES, BlockProfile
+from .granularity import Granularity, Groups, PerAxis, PerTensor, Tiles
+from .named import TABLE
 from .profiles import PROFILES, Profile
 from .recipes import BIAS, PER_TOKEN, OutlierArray, int32_bias, llm_int8
+from .rules import RULES
 from .scale import Scale
 from .shared import SharedScale
 
 __all__ = [
     "BIAS",
+    "BLOCK_PROFILES",
     "PER_TOKEN",
     "PROFILES",
+    "RULES",
+    "TABLE",
     "Affine",
+    "Block",
     "BlockArray",
+    "BlockProfile",
     "Granularity",
     "Groups",
     "OutlierArray",
@@ -22,6 +31,7 @@ __all__ = [
     "Profile",
     "Scale",
     "SharedScale",
+    "Tiles",
     "int32_bias",
     "llm_int8",
     "scaled",

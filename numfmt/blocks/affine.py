@@ -115,6 +115,10 @@ class Affine(SharedScale):
         return int(self.of.min), int(self.of.max)
 
     @property
+    def takes_nan(self) -> bool:
+        return False
+
+    @property
     def has_zeros(self) -> bool:
         if self.scale is not None:
             return bool(self.zero)
@@ -273,7 +277,7 @@ class Affine(SharedScale):
         step = scales.astype(np.float64)
         if self.profile.keeps == "reciprocal":
             step = 1 / step
-        return step, np.zeros(1) if zeros is None else zeros.astype(np.float64)
+        return step, np.zeros(()) if zeros is None else zeros.astype(np.float64)
 
     def stages(self, x: float, **keywords: Any) -> Stages:
         job = self._job((), *self._given_scales(), 0, False)

@@ -96,11 +96,13 @@ class BlockArray:
         >>> [x.tolist() for x in numfmt.parse("int8[scale=0.5]").encode([1.0, 2.0]).units(0, 2)]
         [[0.5], [0.0]]
         """
-        units, zeros = self.format.units(self.scales, self.zeros)
-        if units.size == 1:
-            return units.reshape(1), zeros.reshape(-1)[:1]
-        which = self.format.granularity.layout(self.shape).scale_of(start, stop)
-        return units.reshape(-1)[which], zeros.reshape(-1)[which] if zeros.size > 1 else zeros.reshape(-1)
+        among = self.format.granularity
+        found = [among.spread(numbers, self.shape) for numbers in self.format.units(self.scales, self.zeros)]
+        if max(numbers.size for numbers in found) == 1:
+            return found[0], found[1]
+        which = among.layout(self.shape).scale_of(start, stop)
+        units, zeros = (numbers[which] if numbers.size > 1 else numbers for numbers in found)
+        return units, zeros
 
     def __repr__(self) -> str:
         return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"

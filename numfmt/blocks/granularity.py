@@ -1,4 +1,5 @@
-"""Which elements of an array share a scale: the whole tensor, an index of an axis, a group along one."""
+"""Which elements of an array share a scale: the whole tensor, an index of an axis, a group along one, a
+tile of two."""
 
 from __future__ import annotations
 
@@ -51,6 +52,14 @@ class Layout(NamedTuple):
             return (np.empty((self.outer, 0, self.inner), x.dtype),) * 2
         low, high = (f.reduceat(cube, starts, axis=1) for f in (np.minimum, np.maximum))
         return np.minimum(low, 0), np.maximum(high, 0)
+
+    def sums(self, x: Array) -> Array:
+        """The sum of the elements of each scale, flat."""
+        cube = x.reshape(self.outer, self.n, self.inner)
+        if self.shared:
+            return np.asarray(cube.sum(axis=(0, 2)))
+        starts = np.arange(0, self.n, self.size)
+        return np.asarray(np.add.reduceat(cube, starts, axis=1)) if starts.size else np.empty(0)
 
     def slices(self, x: Array) -> Iterator[Array]:
         """The elements of each scale in turn."""
@@ -113,11 +122,19 @@ class Granularity(ABC):
 
     @property
     @abstractmethod
-    def options(self) -> dict[str, int]:
+    def options(self) -> dict[str, Any]:
         """As a spec says it."""
 
     def scale_count(self, shape: Shape) -> int:
         return prod(self.scale_shape(shape))
+
+    def spread(self, scales: Array, shape: Shape) -> Array:
+        """A number for each scale as one for each of the layout's, flat; one for all stays one."""
+        return scales.reshape(-1)
+
+    def joined(self, found: Array, shape: Shape, ufunc: np.ufunc) -> Array:
+        """What was found for each of the layout's scales, brought together, in the shape of the scales."""
+        return found.reshape(self.scale_shape(shape))
 
 
 @dataclass(frozen=True)
@@ -173,16 +190,59 @@ class Groups(Granularity):
     size: int
 
     def layout(self, shape: Shape) -> Layout:
+        shape = shape or (1,)
         axis = index_of(self.axis, shape)
         return Layout(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), self.size, False)
 
     def scale_shape(self, shape: Shape) -> Shape:
+        if not shape:
+            return ()
         axis = index_of(self.axis, shape)
         return (*shape[:axis], -(-shape[axis] // self.size), *shape[axis + 1 :])
 
     @property
     def options(self) -> dict[str, int]:
         return {"size": self.size, "axis": self.axis}
+
+
+@dataclass(frozen=True)
+class Tiles(Granularity):
+    """One scale for each tile of `rows` by `columns` of the last two axes, the last ones perhaps smaller.
+
+    >>> Tiles(128, 128).scale_shape((4, 300, 384))
+    (4, 3, 3)
+    """
+
+    rows: int
+    columns: int
+
+    def layout(self, shape: Shape) -> Layout:
+        """Each row of a tile has its own copy of the scale."""
+        return Groups(-1, self.columns).layout(self._of_matrices(shape))
+
+    def scale_shape(self, shape: Shape) -> Shape:
+        *outer, rows, columns = self._of_matrices(shape)
+        return (*outer, -(-rows // self.rows), -(-columns // self.columns))
+
+    def spread(self, scales: Array, shape: Shape) -> Array:
+        if scales.ndim < 2:
+            return scales.reshape(-1)
+        by_row = np.repeat(scales, self.rows, axis=-2)
+        return np.ascontiguousarray(by_row[..., : shape[-2], :]).reshape(-1)
+
+    def joined(self, found: Array, shape: Shape, ufunc: np.ufunc) -> Array:
+        counted = self.scale_shape(shape)
+        by_row = found.reshape(*counted[:-2], shape[-2], counted[-1])
+        return np.asarray(ufunc.reduceat(by_row, np.arange(0, shape[-2], self.rows), axis=-2))
+
+    def _of_matrices(self, shape: Shape) -> Shape:
+        if len(shape) < 2:
+            raise ValueError(f"tiles of {self.rows}x{self.columns} need two axes or more, got shape {shape}")
+        return shape
+
+    @property
+    def options(self) -> dict[str, str]:
+        return {"size": f"{self.rows}x{self.columns}"}
 
 
 def index_of(axis: int, shape: Shape) -> int:

@@ -163,7 +163,7 @@ class SharedScale(ScaledFormat):
 
     def _own_codes(self, codes: Array) -> Array:
         """Codes as numbers with the sign of the format; two's complement may come as residues."""
-        first, last = int(self.of.min), int(self.of.max)
+        first, last = self.of.span if self.of.signed_codes else (0, (1 << self.of.bits) - 1)
         held, wrap = np.iinfo(codes.dtype), 1 << self.of.bits
         if not codes.size or (first <= held.min and held.max <= last):
             return codes

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, fixed, floats, gemmlowp, philox, words
+from . import affine, blocks, fixed, floats, gemmlowp, philox, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -288,6 +288,23 @@ affine_rows = _loop(affine.rows)
 affine_columns = _loop(affine.columns)
 affine_rows_in_place = _loop(affine.rows_in_place)
 affine_columns_in_place = _loop(affine.columns_in_place)
+
+
+# blocks
+
+
+@overload(blocks.product)
+def _overload_product(y, unit):
+    return lambda y, unit: _convert(_convert(y, 0.0) * unit, _ZERO)
+
+
+register_jitable(blocks.scaled)
+
+block_peaks = _loop(blocks.peaks)
+block_values = _loop(blocks.value_rows)
+block_values_adder = _loop(blocks.value_rows_adder)
+block_codes = _loop(blocks.code_rows)
+block_decode = _loop(blocks.decode_rows)
 
 
 # requantization

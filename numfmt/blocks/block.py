@@ -1,0 +1,334 @@
+"""Blocks: elements of any format, a scale of any format for each block, a rule that finds it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from ..engine import draws
+from ..engine.inputs import Input
+from ..engine.plan import plan
+from ..engine.run import execute
+from ..errors import SpecError, choose
+from ..format import Format
+from ..formats.floats import Float
+from ..reference import policy
+from ..registry import element, parse
+from ..scaled import Ends, ScaledFormat, Stages
+from . import elements
+from .array import Array, BlockArray
+from .block_profiles import BLOCK_PROFILES, BlockProfile, block_profile_of
+from .elements import Job, magnitudes
+from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
+from .reading import single
+from .rules import RULES
+from .shared import Request, SharedScale, refused
+
+LARGEST = float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, repr=False, init=False)
+class Block(SharedScale):
+    """Elements of one format that share a scale: value = element * scale.
+
+    A spec composes it, as in ``block[of=e2m1fn, scale=e8m0fnu, size=32, rule=floor]``, which is `mxfp4`.
+
+    Parameters
+    ----------
+    of : Format or spec
+        Of the elements, such as ``"e4m3fn"`` or ``"int8"``.
+    scale : Format, Block or spec
+        Of the scales: any float format that float32 holds; powers of two, such as ``"e8m0fnu"``, or of
+        a stated width, ``"e5m0b31finu"`` from 2**-31 to 2**0; or a block itself, whose elements are the
+        scales: ``"block[of=e4m3fn, scale=f32]"`` has one float32 for all of them.
+    size : int or (rows, columns), optional
+        Elements of a block along `axis`, the last one perhaps smaller; or tiles of the last two axes,
+        ``size=128x128`` in a spec. Without it one scale serves the tensor, or each index of `axis`.
+    axis : int, optional
+        Along which blocks run; the last one unless the call says otherwise.
+    rule : str, optional
+        One of `RULES`. ``floor`` where scales are powers of two, else ``absmax``, if not given.
+    profile : str or BlockProfile, optional
+        One of `BLOCK_PROFILES`: whose steps.
+
+    Notes
+    -----
+    Where scales are powers of two, x over its scale is exact, and is rounded once, from any dtype. Else x
+    is first rounded to float32 and divided in float32. Elements saturate. A value is the product of the
+    element and its scales, rounded once to the result's dtype.
+
+    A scale is brought between the least positive and the largest value of its format. A block of zeros
+    has scale 0, or the least value of a format without 0. NaN or infinity in a block makes its scale NaN,
+    and so all its values; of a format without NaN that is a `RangeError`. Other blocks stay intact, unless
+    the scales are a block themselves: then all that share the outer scale are NaN.
+
+    >>> form = numfmt.parse("block[of=e2m1fn, scale=e8m0fnu, size=4]")
+    >>> array = form.encode([1.0, -2.0, 5.0, 7.0, 0.01, 0.0, 0.0, 0.02])
+    >>> array.scales.tolist(), array.decode().tolist()
+    ([1.0, 0.00390625], [1.0, -2.0, 4.0, 6.0, 0.01171875, 0.0, 0.0, 0.0234375])
+    """
+
+    of: Format
+    scale: Format | Block
+    size: int | tuple[int, int] | None
+    axis: int | None
+    rule: str
+    profile: BlockProfile
+
+    def __init__(
+        self, of: Any, scale: Any, size: Any = None, axis: int | None = None, rule: str | None = None,
+        profile: Any = "default",
+    ) -> None:  # fmt: skip
+        chosen = block_profile_of(profile)
+        held = _scale_format(scale)
+        if isinstance(held, Block) and chosen.inner is not None:
+            held = replace(held, profile=block_profile_of(chosen.inner))
+        given = {"of": element(of), "scale": held, "size": _size(size), "axis": axis, "profile": chosen}
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "rule", choose("rule", rule or self.default_rule, RULES))
+        if isinstance(self.size, tuple) and axis is not None:
+            raise SpecError("tiles lie in the last two axes: leave axis= out", "")
+        if self.rule == "even" and self.of.step is None:
+            raise SpecError(f"rule=even takes elements with fraction bits; '{self.of}' has none", "")
+
+    @property
+    def default_rule(self) -> str:
+        return self.profile.rule or ("floor" if self.is_exact else "absmax")
+
+    @property
+    def granularity(self) -> Granularity:  # type: ignore[override]
+        return _granularity(self.size, self.axis)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every scale is a power of two."""
+        if isinstance(self.scale, Block):
+            return self.scale.is_exact and _is_powers(self.scale.of)
+        return _is_powers(self.scale)
+
+    @property
+    def takes_nan(self) -> bool:
+        of = self.scale if self.profile.poisons else self.of
+        return of.takes_nan if isinstance(of, Block) else of.nan() is not None
+
+    def scale_bits(self, shape: Shape) -> int:
+        counted = self.granularity.scale_shape(shape)
+        if isinstance(self.scale, Block):
+            count = self.granularity.scale_count(shape)
+            return self.scales_along(shape).scale_bits(counted) + self.scale.of.bits * count
+        return self.scale.bits * self.granularity.scale_count(shape)
+
+    def __str__(self) -> str:
+        return spelled(self)
+
+    # Scales
+
+    def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[Block, Any, Any]:
+        if zero is not None:
+            raise ValueError(f"'{self}' has no zero points: leave zero= out")
+        block = self._along(axis, shape)
+        counted = block.granularity.scale_shape(shape)
+        return block, None if scale is None else block._given(scale, counted), None
+
+    def _along(self, axis: int | None, shape: Shape) -> Block:
+        if axis is None:
+            return self
+        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
+            raise TypeError(f"axis= takes one integer, got {axis!r}")
+        place = index_of(int(axis), shape)
+        if isinstance(self.size, tuple):
+            raise ValueError(f"axis={axis} conflicts with the tiles of '{self}'")
+        if self.axis is not None and index_of(self.axis, shape) != place:
+            raise ValueError(f"axis={axis} conflicts with axis={self.axis} of '{self}'")
+        return self if self.axis is not None else replace(self, axis=int(axis))
+
+    def _given(self, raw: Any, counted: Shape) -> Any:
+        """Scales that come with a call, rounded to their format."""
+        numbers = np.asarray(raw, np.float64)
+        if not (np.isfinite(numbers) & (numbers > 0)).all():
+            raise ValueError("scale= takes finite numbers above 0")
+        if numbers.size != 1 and numbers.shape != counted:
+            raise ValueError(f"scale= has shape {numbers.shape}; it is {counted} or one number")
+        return self.stored(np.broadcast_to(numbers.reshape(() if numbers.size == 1 else counted), counted))
+
+    def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Any, None]:
+        if scale is not None:
+            return scale, None
+        counted = self._counted(x, request)
+        peaks = magnitudes(counted, self.granularity, request.engine)
+        with np.errstate(all="ignore"):
+            if self.profile.scales is not None:
+                return self.profile.scales(counted, peaks, self), None
+            raw = RULES[self.rule](counted, peaks, self)
+        return self.stored(np.where(np.isfinite(peaks), raw, np.nan)), None
+
+    def stored(self, raw: Array) -> Any:
+        """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
+        if isinstance(self.scale, Block):
+            wide = np.minimum(raw, LARGEST).astype(np.float32)
+            return self.scales_along(raw.shape).encode(wide)
+        return _stored(raw, self.scale, self)
+
+    def scales_along(self, shape: Shape) -> Block:
+        """The format of the scales; their blocks run along the same axis."""
+        assert isinstance(self.scale, Block)
+        has_axis = isinstance(self.size, int) and isinstance(self.scale.size, int)
+        if not has_axis or self.scale.axis is not None or not shape:
+            return self.scale
+        return replace(self.scale, axis=-1 if self.axis is None else self.axis)
+
+    def units(self, scales: Any, zeros: Array | None = None) -> tuple[Array, Array]:
+        values = scales.decode() if isinstance(scales, BlockArray) else scales
+        return values.astype(np.float64), np.zeros(())
+
+    # Elements
+
+    def fill(
+        self, kind: str, x: Array, out: Array, scales: Any, zeros: Array | None, request: Request
+    ) -> None:
+        poisoned = self.of.nan() is None and self.profile.poisons
+        rule = policy(
+            self.of, request.rounding or self.profile.rounding, request.overflow or "saturate",
+            request.nan if _is_end(request.nan) else 0 if poisoned else None, request.random_bits,
+        )  # fmt: skip
+        noise = draws.source(rule, request.seed, request.noise, x.shape)
+        numbers = _with_number(x, request.nan)
+        elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
+
+    def rounded(self, x: Array, scales: Any) -> Array:
+        """The values of x under scales, nearest even, float32."""
+        values = np.empty(x.shape, np.float32)
+        self.fill("value", x, values, scales, None, Request("cast"))
+        return values
+
+    def read(self, codes: Array, out: Array, scales: Any, zeros: Array | None) -> None:
+        job = self.job(codes.shape, scales)
+        if self.profile.product is None:
+            elements.read(codes, out, job)
+            return
+        values = np.empty(codes.shape, np.float32)
+        elements.read(codes, values, job._replace(unit=np.ones(1)))
+        with np.errstate(all="ignore"):
+            out[...] = self.profile.product(values, job.unit.astype(np.float32).reshape(scales.shape))
+
+    def job(self, shape: Shape, scales: Any) -> Job:
+        """What elements take of these scales."""
+        among = self.granularity
+        layout, unit = among.layout(shape), among.spread(self.units(scales)[0], shape)
+        if self.profile.factor is not None:
+            with np.errstate(all="ignore"):
+                factor = self.profile.factor(scales)
+            return Job(self.of, layout, among.spread(factor, shape), unit, False)
+        if self.is_exact:
+            return Job(self.of, layout, unit, unit, True)
+        step = unit.astype(np.float32)
+        return Job(self.of, layout, np.where(step == 0, np.float32(np.inf), step), unit, True)
+
+    def _counted(self, x: Array, request: Request) -> Array:
+        """The numbers that scales come from."""
+        if _is_end(request.nan) or (request.nan is None and not self.profile.poisons):
+            return _with_number(x, 0)
+        return _with_number(x, request.nan)
+
+    def stages(self, x: float, **keywords: Any) -> Stages:
+        raise NotImplementedError
+
+    def ends(self) -> Ends:
+        """The least positive and the largest value that some scale makes possible."""
+        scale = self.scale
+        least, _, _, most = scale.ends() if isinstance(scale, Block) else _ends(scale)
+        last = float(self.of.max)
+        return Ends(
+            float(self.of.smallest) * least, self.of.zero() or 0, float(self.of.min) * most, last * most
+        )
+
+
+def _scale_format(spec: Any) -> Format | Block:
+    form = parse(spec)
+    if isinstance(form, Block):
+        return form
+    if isinstance(form, ScaledFormat):
+        raise SpecError(f"scales are of a float format or a block, not '{form}'", "")
+    if not isinstance(form, Float) or form.man_bits > 23 or form.max > LARGEST or form.quantum < 2.0**-149:
+        raise SpecError(f"scales are floats that float32 holds, such as 'e8m0fnu' or 'f32'; got '{form}'", "")
+    return form
+
+
+def _ends(scale: Format) -> Ends:
+    return Ends(float(scale.smallest), 0, 0.0, float(scale.max))
+
+
+def _is_powers(form: Format) -> bool:
+    return isinstance(form, Float) and not form.man_bits and not form.has_zero
+
+
+def _size(given: Any) -> int | tuple[int, int] | None:
+    if given is None:
+        return None
+    sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,)
+    whole = all(hasattr(n, "__index__") and not isinstance(n, bool) for n in sizes)
+    if not whole or len(sizes) > 2 or min(sizes) < 1:
+        raise ValueError(
+            f"size is the number of elements of a block, 1 or more, or rows and columns; got {given!r}"
+        )
+    return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
+
+
+def _granularity(size: int | tuple[int, int] | None, axis: int | None) -> Granularity:
+    if isinstance(size, tuple):
+        return Tiles(*size)
+    if size is not None:
+        return Groups(-1 if axis is None else axis, size)
+    return PerTensor() if axis is None else PerAxis(axis)
+
+
+def _stored(raw: Array, form: Format, block: Block) -> Array:
+    """Rounded to nearest even, and brought between the least and the largest value."""
+    least = float(form.smallest)
+    zero = 0.0 if form.zero() is not None else least
+    bad = np.isnan(raw)
+    if bad.any() and form.nan() is None:
+        raise refused(
+            block, "encode to", bad, f"NaN or infinite in some block, and '{form}' has no NaN",
+            "nan= says what NaN becomes; take infinities out",
+        )  # fmt: skip
+    held = np.where(raw == 0, zero, np.clip(raw, least, float(form.max)))
+    result = np.empty(raw.shape, np.float32)
+    execute(Input(held), plan(form, policy(form, None, "saturate"), False, None), result, None)
+    return result
+
+
+def _is_end(nan: Any) -> bool:
+    return isinstance(nan, str) and nan in ("min", "max")
+
+
+def _with_number(x: Array, nan: Any) -> Array:
+    """x with a number in place of each NaN."""
+    if nan is None or _is_end(nan):
+        return x
+    bad = np.isnan(x)
+    return np.where(bad, single(nan), x).astype(x.dtype) if bad.any() else x
+
+
+NAMES: dict[tuple[Format, Format | Block, Any], tuple[str, Block]] = {}  # what blocks are known by
+
+
+def spelled(block: Block) -> str:
+    """The spec of a block."""
+    name, plain = NAMES.get((block.of, block.scale, block.size), ("block", None))
+    given: dict[str, Any] = {"axis": block.axis}
+    if plain is None:
+        given = {"of": block.of, "scale": block.scale, "size": _size_text(block.size), **given}
+    given["rule"] = None if block.rule == block.default_rule else block.rule
+    usual = BLOCK_PROFILES["default"] if plain is None else plain.profile
+    given["profile"] = None if block.profile == usual else block.profile.name
+    options = ",".join(f"{key}={value}" for key, value in given.items() if value is not None)
+    return f"{name}[{options}]" if options else name
+
+
+def _size_text(size: int | tuple[int, int] | None) -> str | None:
+    sizes = size if isinstance(size, tuple) else (size,)
+    return None if size is None else "x".join(map(str, sizes))
