@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from . import noise as noise
     from . import plotting as plotting
     from . import testing as testing
+    from . import training as training
     from .comparison import compare
     from .explanation import explain
     from .gemm import matmul, prepack
@@ -69,6 +70,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "plotting": "",
     "prepack": "gemm",
     "testing": "",
+    "training": "",
     "unpack": "packing",
 }
 

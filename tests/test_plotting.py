@@ -15,6 +15,7 @@ from numfmt import plotting
 from numfmt.plotting.errors import largest_errors, steps
 from numfmt.plotting.paper import look
 from numfmt.plotting.tally import tallies
+from numfmt.training import Epoch, Training
 
 TWELVE = "f32, f16, bf16, tf32, e5m2, e4m3fn, e3m4, e4m3fnuz, e3m2fn, e2m3fn, e2m1fn, e8m0fnu"
 PLOTS = Path(__file__).parents[1] / "plots"
@@ -197,6 +198,49 @@ def test_each_threshold_has_its_letter_and_colour():
         letters = " ".join(text.get_text() for text in ax.texts)
         assert sorted(letters.split()) == list("abcdefg")
     assert len({line.get_color() for line in histogram.lines}) == 7
+
+
+RUNS = Training(
+    tuple(
+        Epoch(
+            network=network, policy=policy, weights="f16", activations="f16", gradients="f16", master="",
+            seed=seed, epoch=epoch, loss=1.0, accuracy=accuracy, underflow=share, overflow=0.0, nonfinite=0.0,
+            steps=1, skipped=0, loss_scale=1.0,
+        )
+        for network in ("mlp", "convolution")
+        for policy, accuracies, share in (("$a$", (0.1, 0.9, 1.0), 0.0), ("a very long name of a policy", (0.5,) * 3, 0.5))
+        for seed, more in ((0, 0.0), (1, 0.05))
+        for epoch, accuracy in enumerate((a - more for a in accuracies), 1)
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("runs", [RUNS, Training(RUNS[:1].rows)], ids=["two networks", "one epoch"])
+def test_no_label_of_training_lies_on_another(runs):
+    figure = plotting.training(runs)
+    found = texts(figure)
+    assert len(found) > 15
+    for (a, box), (b, other) in combinations(found, 2):
+        assert not box.padded(-0.5).overlaps(other.padded(-0.5)), (a, b)
+    for text, box in found:
+        assert min(box.x0, box.y0) >= -1, text
+        assert max(box.x1 - figure.bbox.x1, box.y1 - figure.bbox.y1) <= 1, text
+
+
+def test_curves_of_training_are_means_over_seeds():
+    accuracy, underflow, *_ = plotting.training(RUNS).axes
+    assert [line.get_label() for line in accuracy.lines] == [r"\$a\$", "a very long name of a policy"]
+    assert accuracy.lines[0].get_ydata() == pytest.approx([0.925, 0.125, 0.025])
+    assert [list(line.get_ydata()) for line in underflow.lines] == [[0.0] * 3, [0.5] * 3]
+    assert accuracy.lines[0].get_xdata().tolist() == [1, 2, 3]
+    low, high = accuracy.get_ylim()
+    assert low == 1 > high
+
+
+@pytest.mark.parametrize("runs", [[], Training(()), RUNS.outcomes(), None])
+def test_training_draws_runs_alone(runs):
+    with pytest.raises(TypeError, match=r"runs that numfmt\.training\.compare_training returns"):
+        plotting.training(runs)
 
 
 def test_looks_differ_without_colour():

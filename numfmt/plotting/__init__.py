@@ -1,5 +1,5 @@
 """Figures: what range a format has and what error it makes, beside the data it is to hold; where to
-clip data, and what that costs.
+clip data, and what that costs; how networks train in a format.
 
 matplotlib is imported when a figure is drawn, and not before. Each function returns a
 `matplotlib.figure.Figure` and, given a path, writes it too; nothing global changes.
@@ -8,6 +8,7 @@ matplotlib is imported when a figure is drawn, and not before. Each function ret
 from __future__ import annotations
 
 from .clipping import thresholds
+from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
 
-__all__ = ["comparison", "dynamic_range", "relative_error", "thresholds"]
+__all__ = ["comparison", "dynamic_range", "relative_error", "thresholds", "training"]

@@ -22,7 +22,7 @@ LAYERS = {
     "L3": "engine",
     "L4": "formats blocks calibration",
     "L5": "casting limits explanation packing picture",
-    "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics vectors",
+    "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics training vectors",
     "L7": "plotting testing interop",
     "L8": "cli __main__",
     "top": "__init__",
@@ -51,6 +51,7 @@ GUESTS = {
     "click": (("cli",), True),
     "rich": (("cli", "comparison", "testing", "explanation", "limits"), False),
     "pandas": (("table", "interop"), False),
+    "sklearn": (("training",), False),
     "safetensors": (("tensors", "interop"), False),
     "ml_dtypes": (("testing", "interop", "tensors"), False),
 }

@@ -15,6 +15,7 @@ import numfmt.flexpoint
 import numfmt.gemm
 import numfmt.gemmlowp
 import numfmt.testing
+import numfmt.training
 from numfmt import registry, spec
 from numfmt.engine import jit
 
@@ -137,6 +138,7 @@ def public():
         numfmt.gemm,
         numfmt.gemmlowp,
         numfmt.flexpoint,
+        numfmt.training,
     ):
         for name in module.__all__:
             if callable(getattr(module, name)):
