@@ -201,7 +201,8 @@ _FP8 = {"gradients": "e5m2", "overflow": "saturate"}
 # Sources: Micikevicius et al., "Mixed Precision Training", ICLR 2018, arXiv 1710.03740, for master copies and
 # loss scaling; Kalamkar et al. 2019, arXiv 1905.12322, for bf16; Köster et al. 2017, arXiv 1711.02213, for
 # Flexpoint, where every tensor is flex16+5; Gupta et al. 2015, arXiv 1502.02551, and Wang et al. 2018, arXiv
-# 1812.08011, for stochastic rounding of updates; Micikevicius et al. 2022, arXiv 2209.05433, for e4m3 and e5m2.
+# 1812.08011, for stochastic rounding of updates; Micikevicius et al. 2022, arXiv 2209.05433, for e4m3 and e5m2; Rouhani et al. 2023, arXiv
+# 2310.10537, for mxfp8.
 POLICIES: dict[str, Policy] = {
     policy.name: policy
     for policy in (
@@ -215,6 +216,7 @@ POLICIES: dict[str, Policy] = {
         Policy("flex16+5 autoflex", Autoflex()),
         Policy("int16 step 2^-10", f"int16[scale={2.0**-10}]"),
         Policy("int16 step 2^-12", f"int16[scale={2.0**-12}]"),
+        Policy("mxfp8 mixed", "mxfp8_e4m3", gradients="mxfp8_e5m2", master="f32"),
         Policy("fp8 nearest", "e4m3fn", **_FP8),
         Policy("fp8 stochastic", "e4m3fn", **_FP8, rounding="stochastic"),
         Policy("fp8 mixed", "e4m3fn", **_FP8, master="f32"),

@@ -82,13 +82,14 @@ class Outcome:
     skipped: float
 
 
-WIDEST = 15  # letters of a format in print
+WIDEST = 17  # letters of a format in print
 
 
 def _format(name: str) -> str:
-    """
-    >>> _format(""), _format("int16[scale=0.5]")
-    ('-', 'int16[scale=0.…')
+    """A name as far as there is room for it.
+
+    >>> _format(""), _format("int16[scale=0.5]"), _format("int16[scale=0.0625]")
+    ('-', 'int16[scale=0.5]', 'int16[scale=0.06…')
     """
     return (name if len(name) <= WIDEST else f"{name[: WIDEST - 1]}…") or "-"
 

@@ -100,7 +100,7 @@ def limits(fmt: Format | ScaledFormat) -> tuple[float, float]:
         ends = fmt.ends()
     except ValueError:
         return -np.inf, np.inf
-    return ends.min, ends.max
+    return max(ends.min, -float(LARGEST)), min(ends.max, float(LARGEST))
 
 
 @dataclass(frozen=True)
@@ -111,7 +111,7 @@ class Autoflex:
 
     >>> flex = Autoflex()
     >>> str(flex), flex(0)(np.float32([0.4, 1e-9])).values
-    ('flex16+5', array([0.3999939, 0.       ], dtype=float32))
+    ('flex16+5 autoflex', array([0.3999939, 0.       ], dtype=float32))
     """
 
     profile: str = "paper"
@@ -119,7 +119,7 @@ class Autoflex:
     exponent_bits: int = 5
 
     def __str__(self) -> str:
-        return str(Flex(self.bits, self.exponent_bits))
+        return f"{Flex(self.bits, self.exponent_bits)} autoflex"
 
     def __call__(self, seed: int) -> Rounder:
         tensor = AutoflexTensor(self.profile, bits=self.bits, exponent_bits=self.exponent_bits)

@@ -26,7 +26,7 @@ def halves(seed):
 
 
 @pytest.mark.parametrize(
-    "spec", ["f32", "bf16", "f16", "e4m3fn", "q3.12", "int8[scale=0.125]", "int4[axis=0]"]
+    "spec", ["f32", "bf16", "f16", "e4m3fn", "q3.12", "int8[scale=0.125]", "int4[axis=0]", "mxfp8_e5m2"]
 )
 @pytest.mark.parametrize("role", ROLES)
 def test_a_spec_rounds_as_cast_does(spec, role):
@@ -72,6 +72,7 @@ def test_the_mode_is_that_of_all_but_the_master_copy():
         ("f32", [3e38, -3e38], 0),
         ("f64", [3e38, -3e38], 0),
         ("int8[axis=0]", [1e30, -1e30], 0),
+        ("mxfp8_e4m3", [1e30, -3e38], 0),
     ],
 )
 def test_clipped_elements_are_counted(spec, x, clipped):
@@ -120,7 +121,7 @@ def test_a_maker_of_a_user():
         (ml_dtypes.bfloat16, ["bf16"]),
         (numfmt.parse("e4m3fn"), ["e4m3fn"]),
         ((Policy("mine", "e5m2"), "e5m2"), ["mine", "e5m2"]),
-        (Autoflex(), ["flex16+5"]),
+        ([Autoflex(), "flex16+5 autoflex"], ["flex16+5 autoflex"]),
     ],
 )
 def test_what_names_a_policy(given, wanted):
@@ -146,10 +147,11 @@ def test_a_policy_named_like_a_format_is_everything_in_that_format(name):
 
 def test_the_table_has_what_the_papers_compare():
     rows = [(*policy.formats.values(), policy.rounding) for policy in POLICIES.values()]
-    assert len(set(POLICIES)) == len(POLICIES) >= 13
+    assert len(set(POLICIES)) == len(POLICIES) >= 14
     assert ("f16", "f16", "f16", "f32", None) in rows
-    assert ("flex16+5",) * 3 + ("", None) in rows
+    assert ("flex16+5 autoflex",) * 3 + ("", None) in rows
     assert ("e4m3fn", "e4m3fn", "e5m2", "", "stochastic") in rows
+    assert ("mxfp8_e4m3", "mxfp8_e4m3", "mxfp8_e5m2", "f32", None) in rows
     assert [p.name for p in POLICIES.values() if p.loss_scale != LossScale()] == [
         "f16 mixed x1024", "f16 mixed dynamic",
     ]  # fmt: skip
