@@ -19,7 +19,7 @@ from .notation import hexadecimal, number_text, split_bits
 from .overflow import wraps
 from .reference import Policy, Step, policy
 from .registry import element, parse
-from .scaled import ScaledFormat, Stages
+from .scaled import Located, ScaledFormat, Stages
 
 _RULES = {
     "exact": "x is a value of the format",
@@ -69,7 +69,12 @@ class Explanation:
 
     def __str__(self) -> str:
         result = f"{self._number(self.value, self.code)}   {self.bits}"
-        rows = [("x", number_text(self.exact)), (str(self.format), result)]
+        return aligned([("x", number_text(self.exact)), (str(self.format), result), *self.reasons])
+
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """The neighbours, the error and what decided, as lines of a name and a text."""
+        rows = []
         if self.lower is not None or self.upper is not None:
             rows += [
                 ("toward zero", self._number(self.lower, self.lower_code)),
@@ -79,8 +84,7 @@ class Explanation:
         if not math.isnan(self.error_ulp):
             rows.append(("error", f"{self.error_ulp:.6g} ulp"))
         modes = f"(rounding {self.rounding}, overflow {self.overflow})"
-        rows.append(("decided by", f"{self._reason}   {modes}"))
-        return aligned(rows)
+        return [*rows, ("decided by", f"{self._reason}   {modes}")]
 
     @property
     def _reason(self) -> str:
@@ -159,6 +163,62 @@ class ScaledExplanation:
         return f"past the last code: {_outcome(self.rule, self.overflow)}"
 
 
+@dataclass(frozen=True)
+class BlockExplanation:
+    """How one element of an array became a code of a format with blocks.
+
+    `exact` is the element at `index`, `block` where its block lies, `absmax` the largest magnitude there;
+    `wanted_scale` is what the rule gives (None where a library's own steps find the scale), `scale` what the
+    format of scales makes of it, with its code; `scaled` the element over its scale, `element` how that was
+    rounded (None where the scale is NaN); `value` is what code and scale mean.
+    """
+
+    format: ScaledFormat
+    index: tuple[int, ...]
+    exact: Value
+    block: str
+    absmax: float
+    wanted_scale: float | None
+    scale_is_clamped: bool
+    scale: float
+    scale_code: int
+    scaled: float
+    element: Explanation | None
+    code: int
+    bits: str
+    value: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings."""
+        rows = {f.name: getattr(self, f.name) for f in fields(self)}
+        element = None if self.element is None else self.element.to_dict()
+        own = {"format": str(self.format), "exact": number_text(self.exact), "index": list(self.index)}
+        return rows | own | {"element": element}
+
+    def __str__(self) -> str:
+        of = self.format.of
+        place = f"element {', '.join(map(str, self.index))}" if self.index else "x"
+        code = f"code {hexadecimal(self.code, of.bits)}   {self.bits}"
+        rows = [
+            (place, number_text(self.exact)),
+            (str(self.format), f"{_float_text(self.value)}   {code}"),
+            ("block", f"{self.block}, absmax {_float_text(self.absmax)}"),
+            ("scale", self._scale_text),
+        ]
+        if self.element is None:
+            return aligned([*rows, ("decided by", "NaN or infinity in the block: its scale is NaN")])
+        became = f"{_float_text(self.scaled)}   becomes {number_text(self.element.value)} of {of}"
+        return aligned([*rows, ("x / scale", became), *self.element.reasons])
+
+    @property
+    def _scale_text(self) -> str:
+        text = f"{_float_text(self.scale)}   code 0x{self.scale_code:02X}"
+        if self.wanted_scale in (None, self.scale) or math.isnan(self.scale):
+            return text
+        how = "clamped" if self.scale_is_clamped else "rounded"
+        return f"{text}   ({how} from {self.wanted_scale:.7g})"
+
+
 def _outcome(rule: str, overflow: str) -> str:
     """What becomes of a number past the end."""
     return "becomes 0" if overflow == "saturate_zero" else _PAST[rule]
@@ -177,22 +237,25 @@ def aligned(rows: Sequence[tuple[str, str]]) -> str:
 
 def explain(
     x: Any, fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
-    seed: int | None = None, noise: Any = None, random_bits: int | None = None,
-) -> Explanation | ScaledExplanation:  # fmt: skip
+    seed: int | None = None, noise: Any = None, random_bits: int | None = None, index: Any = None,
+) -> Explanation | ScaledExplanation | BlockExplanation:  # fmt: skip
     """What casting one number to a format does, and why.
 
     Parameters
     ----------
-    x : number, `Fraction`, `Decimal` or numeric string
-        Exact: ``"0.1"`` is one tenth, ``0.1`` the float64 next to it.
+    x : number, `Fraction`, `Decimal` or numeric string; or an array
+        Exact: ``"0.1"`` is one tenth, ``0.1`` the float64 next to it. Of formats with blocks an array,
+        whose elements share scales; one number is a block of its own.
     fmt : str, Format or dtype
         Of scaled formats those with one scale, given in the spec.
     rounding, overflow, nan, seed, noise, random_bits
         As for `cast`.
+    index : int or tuple of int, optional
+        Which element of the array.
 
     Returns
     -------
-    Explanation, or ScaledExplanation for a scaled format
+    Explanation, or ScaledExplanation for a format with one scale, or BlockExplanation
 
     Raises
     ------
@@ -222,8 +285,24 @@ def explain(
     in -128 to 127          0
     error                   0.4 steps
     decided by              the nearer of two neighbours   (rounding nearest_even, overflow saturate)
+    >>> print(explain([0.3, -7.0, 1.25, 2.0], "mxfp4", index=2))
+    element 2       1.25
+    mxfp4           1.0   code 0x2   0|01|0
+    block           elements [0:4], absmax 7.0
+    scale           1.0   code 0x7F
+    x / scale       1.25   becomes 1 of e2m1fn
+    toward zero     1   code 0x2
+    away from zero  1.5   code 0x3
+    tie point       1.25
+    error           0.5 ulp
+    decided by      tie: nearest_even   (rounding nearest_even, overflow saturate)
     """
     form = parse(fmt)
+    if isinstance(form, ScaledFormat) and form.has_blocks:
+        given = {"rounding": rounding, "overflow": overflow, "nan": nan, "seed": seed, "noise": noise}
+        return _explain_block(x, form, index, given | {"random_bits": random_bits})
+    if index is not None:
+        raise ValueError(f"'{form}' has no blocks: leave index= out, and give one number")
     if isinstance(form, ScaledFormat):
         modes = {"rounding": rounding, "overflow": overflow, "nan": nan}
         draw = {"seed": seed, "noise": noise, "random_bits": random_bits}
@@ -266,6 +345,35 @@ def _explain_scaled(
         rounding=stages.rounding, overflow=stages.overflow,
         rule="nan" if x != x else step.rule if step and total == stages.code else _rule_past(stages, form.of, total),
     )  # fmt: skip
+
+
+def _explain_block(x: Any, form: ScaledFormat, index: Any, keywords: dict[str, Any]) -> BlockExplanation:
+    found = form.located(x, index, **{k: v for k, v in keywords.items() if v is not None})
+    return BlockExplanation(
+        format=form, index=found.place, exact=reference.exact(found.x), block=_extent_text(found.extent),
+        absmax=found.absmax, wanted_scale=found.wanted,
+        scale_is_clamped=found.is_clamped, scale=found.scale, scale_code=found.scale_code,
+        scaled=found.steps, element=_element_explanation(found, form.of, keywords), code=found.code,
+        bits=split_bits(found.code, form.of), value=found.value,
+    )  # fmt: skip
+
+
+def _element_explanation(found: Located, of: Format, keywords: dict[str, Any]) -> Explanation | None:
+    """How the element over its scale was rounded; None where the scale is NaN."""
+    if math.isnan(found.scale):
+        return None
+    nan = keywords["nan"] if math.isnan(found.steps) else None
+    rule = policy(of, found.rounding, found.overflow, nan, keywords["random_bits"])
+    draws = noise_source(rule, keywords["seed"], keywords["noise"], np.shape(keywords["noise"]))
+    word = int(draws.take(found.number, 1)[0]) if draws else 0
+    steps = reference.exact(found.steps)
+    return _explanation(steps, of, rule, reference.decide(steps, of, rule, word))
+
+
+def _extent_text(extent: tuple[slice, ...]) -> str:
+    """`elements [0:1, 32:64]`, or of a number itself."""
+    inside = ", ".join(f"{part.start}:{part.stop}" for part in extent)
+    return f"elements [{inside}]" if extent else "x alone"
 
 
 def _rule_past(stages: Stages, of: Format, total: int | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from .format import Format
 
@@ -30,10 +30,32 @@ class Ends(NamedTuple):
     max: float
 
 
+class Located(NamedTuple):
+    """One element x of an array, with its place and its number in C order: the elements that share its scale, the largest magnitude among them, the
+    scale that the rule wants (None where a library's own steps find it), whether it is out of range, and the one that its format holds,
+    with its code; the element over the scale, and the modes that make it `code`, which means `value`."""
+
+    x: float
+    place: tuple[int, ...]
+    number: int
+    extent: tuple[slice, ...]
+    absmax: float
+    wanted: float | None
+    is_clamped: bool
+    scale: float
+    scale_code: int
+    steps: float
+    rounding: str
+    overflow: str
+    code: int
+    value: float
+
+
 class ScaledFormat(ABC):
     """Element format x scale format x granularity x scale rule. It holds no arrays."""
 
     of: Format
+    has_blocks: ClassVar[bool] = False  # whether `located` says what becomes of the elements of an array
 
     @property
     @abstractmethod
@@ -55,6 +77,10 @@ class ScaledFormat(ABC):
     @abstractmethod
     def stages(self, x: float, **keywords: Any) -> Stages:
         """What becomes of one float32 number; `ValueError` where scales come from an array."""
+
+    def located(self, x: Any, index: Any, **keywords: Any) -> Located:
+        """What becomes of one element of an array, where formats have blocks."""
+        raise ValueError(f"'{self}' has no blocks: leave index= out, and give one number")
 
     @abstractmethod
     def ends(self) -> Ends:

@@ -1,7 +1,9 @@
 """`explain`: what it says of numbers past the range, of huge ones, and under long names."""
 
 import math
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 import numfmt
@@ -156,3 +158,68 @@ def test_the_code_is_that_of_encode(x, spec, options, code, text):
 def test_scales_that_come_from_an_array_explain_no_number(spec, verb):
     with pytest.raises(ValueError, match="has scales for arrays; one number needs one scale, as in 'int"):
         verb(spec)
+
+
+BLOCKS = ["mxfp8", "mxfp4[rule=ceil]", "mxint8", "msfp12", "mx6", "flex16+5", "deepseek_1x128", "mxfp6_e3m2[axis=0]",
+          "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32],size=16]", "block[of=e4m3fn,scale=f32,size=3x16]"]  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", BLOCKS)
+@pytest.mark.parametrize("place", [(0, 0), (4, -1), (2, 33)])
+def test_a_block_element_is_what_encode_makes_of_it(spec, place):
+    x = np.float32(np.random.default_rng(5).standard_normal((5, 50)) * np.logspace(-3, 3, 50))
+    array = numfmt.encode(x, spec)
+    told = numfmt.explain(x, spec, index=place)
+    row, column = told.index
+    assert (told.index, told.exact) == ((place[0], place[1] % 50), Fraction(float(x[place])))
+    assert told.code == array.codes[place]
+    assert told.value == array.decode()[place]
+    assert told.code == told.element.code
+    assert np.float32(told.scaled) == np.float32(told.element.exact)
+    extent = array.format.granularity.extent(told.index, x.shape)
+    assert told.absmax == np.abs(x[extent]).max()
+    assert row in range(*extent[0].indices(5))
+    assert column in range(*extent[1].indices(50))
+    lone = x[extent]
+    if "scale=block" not in spec and not spec.startswith("mx6"):
+        assert np.array_equal(numfmt.encode(lone, spec).codes.ravel(), array.codes[extent].ravel())
+
+
+def test_a_scale_out_of_range_is_told():
+    text = str(numfmt.explain(3e38, "block[of=e2m1fn,scale=e5m0b31finu,size=4]"))
+    assert "scale " in text
+    assert "1.0   code 0x1F   (clamped from 4.25353e+37)" in text
+    assert "(rounded from" in str(numfmt.explain([0.3], "block[of=e2m1fn,scale=e4m3fn,size=4]", index=0))
+    assert "(" not in line_of(numfmt.explain(1.0, "mxfp8"), "scale")
+
+
+def line_of(told, name):
+    return next(line for line in str(told).splitlines() if line.startswith(f"{name} "))
+
+
+def test_a_poisoned_block_is_told():
+    told = numfmt.explain([1.0, np.nan, 2.0], "mxfp4", index=2)
+    assert told.element is None
+    assert "NaN or infinity in the block" in str(told)
+    assert math.isnan(told.value)
+    assert told.to_dict()["element"] is None
+
+
+def test_the_draw_of_a_block_element_is_that_of_its_place():
+    x = np.float32(np.random.default_rng(6).standard_normal((3, 40)))
+    codes = numfmt.encode(x, "mxfp4", rounding="stochastic", seed=11).codes
+    for place in [(0, 3), (1, 39), (2, 0)]:
+        assert numfmt.explain(x, "mxfp4", index=place, rounding="sr", seed=11).code == codes[place]
+        assert numfmt.explain(x, "mxfp4", index=place, rounding="sr", seed=11).element.code == codes[place]
+
+
+@pytest.mark.parametrize(("index", "shape"), [(None, "(2,)"), (7, "(2,)"), ((0, 0), "(2,)"), (-3, "(2,)")])
+def test_an_index_that_names_no_element(index, shape):
+    with pytest.raises(ValueError, match="names one element of an array of shape"):
+        numfmt.explain([1.0, 2.0], "mxfp4", index=index)
+
+
+@pytest.mark.parametrize("spec", ["bf16", "int8[scale=0.5]"])
+def test_an_index_without_blocks(spec):
+    with pytest.raises(ValueError, match="has no blocks: leave index= out"):
+        numfmt.explain(1.0, spec, index=0)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..engine import draws
 from ..engine.inputs import Input
+from ..engine.outputs import own_code_dtype
 from ..engine.plan import plan
 from ..engine.run import execute
 from ..errors import SpecError, choose
@@ -16,13 +17,13 @@ from ..format import Format
 from ..formats.floats import Float
 from ..reference import policy
 from ..registry import element, parse
-from ..scaled import Ends, ScaledFormat, Stages
+from ..scaled import Ends, Located, ScaledFormat, Stages
 from . import elements
 from .array import Array, BlockArray
 from .block_profiles import BLOCK_PROFILES, BlockProfile, block_profile_of
 from .elements import Job, magnitudes
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
-from .reading import single
+from .reading import plain, read, single
 from .rules import RULES
 from .shared import Request, SharedScale, refused
 
@@ -76,6 +77,8 @@ class Block(SharedScale):
     axis: int | None
     rule: str
     profile: BlockProfile
+
+    has_blocks: ClassVar[bool] = True
 
     def __init__(
         self, of: Any, scale: Any, size: Any = None, axis: int | None = None, rule: str | None = None,
@@ -234,7 +237,35 @@ class Block(SharedScale):
         return _with_number(x, request.nan)
 
     def stages(self, x: float, **keywords: Any) -> Stages:
-        raise NotImplementedError
+        raise ValueError(f"'{self}' has blocks; `located` says what becomes of an element")
+
+    def located(self, x: Any, index: Any, **keywords: Any) -> Located:
+        given = np.asarray(plain(read(x)))
+        array = self.encode(given, **keywords)
+        block, place = array.format, _index(index, given.shape)
+        assert isinstance(block, Block)
+        among, flat = block.granularity, int(np.ravel_multi_index(place, given.shape)) if place else 0
+        extent, at = among.extent(place, given.shape), among.place(place, given.shape)
+        here = slice(flat, flat + 1)
+        scale = np.asarray(array.scales)[at]
+        steps = elements.in_units(given.reshape(-1)[here], block.job(given.shape, array.scales), here)[0]
+        held = block.scale.of if isinstance(block.scale, Block) else block.scale
+        wanted = block._wanted(given, at, keywords)
+        return Located(
+            float(given[place]), place, flat, extent, float(np.abs(given[extent]).max()), wanted,
+            wanted is not None and not held.smallest <= wanted <= held.max, float(scale), _scale_code(array.scales, held, at), float(steps),
+            str(keywords.get("rounding") or block.profile.rounding), keywords.get("overflow") or "saturate",
+            int(array.codes[place]), float(array.decode()[place]),
+        )  # fmt: skip
+
+    def _wanted(self, x: Array, at: Shape, keywords: dict[str, Any]) -> float | None:
+        """The scale before it is rounded to its format; None where a profile finds it."""
+        if self.profile.scales is not None or self.rule == "given":
+            return None
+        counted = self._counted(x, Request("explain", nan=keywords.get("nan")))
+        with np.errstate(all="ignore"):
+            raw = RULES[self.rule](counted, magnitudes(counted, self.granularity, None), self)
+        return float(raw[at])
 
     def ends(self) -> Ends:
         """The least positive and the largest value that some scale makes possible."""
@@ -244,6 +275,24 @@ class Block(SharedScale):
         return Ends(
             float(self.of.smallest) * least, self.of.zero() or 0, float(self.of.min) * most, last * most
         )
+
+
+def _index(index: Any, shape: Shape) -> Shape:
+    """An index of one element, counted from the front."""
+    given = (index,) if hasattr(index, "__index__") else tuple(index or ())
+    inside = len(given) == len(shape) and all(-n <= i < n for i, n in zip(given, shape, strict=True))
+    if not inside:
+        raise ValueError(f"index= names one element of an array of shape {shape}; got {index!r}")
+    return tuple(int(i) % n for i, n in zip(given, shape, strict=True))
+
+
+def _scale_code(scales: Any, held: Format, at: Shape) -> int:
+    """The code of one scale."""
+    if isinstance(scales, BlockArray):
+        return int(scales.codes[at])
+    code = np.empty(1, own_code_dtype(held))
+    execute(Input(scales[at].reshape(1)), plan(held, policy(held), True, None), code, None)
+    return int(code[0])
 
 
 def _scale_format(spec: Any) -> Format | Block:

@@ -132,6 +132,14 @@ class Granularity(ABC):
         """A number for each scale as one for each of the layout's, flat; one for all stays one."""
         return scales.reshape(-1)
 
+    def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
+        """The elements that share a scale with that one."""
+        return tuple(slice(0, n) for n in shape)
+
+    def place(self, index: Shape, shape: Shape) -> Shape:
+        """The index of an element's scale."""
+        return ()
+
     def joined(self, found: Array, shape: Shape, ufunc: np.ufunc) -> Array:
         """What was found for each of the layout's scales, brought together, in the shape of the scales."""
         return found.reshape(self.scale_shape(shape))
@@ -173,6 +181,13 @@ class PerAxis(Granularity):
     def scale_shape(self, shape: Shape) -> Shape:
         return (shape[index_of(self.axis, shape)],)
 
+    def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
+        axis = index_of(self.axis, shape)
+        return _replaced(super().extent(index, shape), axis, slice(index[axis], index[axis] + 1))
+
+    def place(self, index: Shape, shape: Shape) -> Shape:
+        return (index[index_of(self.axis, shape)],)
+
     @property
     def options(self) -> dict[str, int]:
         return {"axis": self.axis}
@@ -199,6 +214,19 @@ class Groups(Granularity):
             return ()
         axis = index_of(self.axis, shape)
         return (*shape[:axis], -(-shape[axis] // self.size), *shape[axis + 1 :])
+
+    def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
+        if not shape:
+            return ()
+        axis = index_of(self.axis, shape)
+        ones = tuple(slice(i, i + 1) for i in index)
+        return _replaced(ones, axis, _part(index[axis], self.size, shape[axis]))
+
+    def place(self, index: Shape, shape: Shape) -> Shape:
+        if not shape:
+            return ()
+        axis = index_of(self.axis, shape)
+        return (*index[:axis], index[axis] // self.size, *index[axis + 1 :])
 
     @property
     def options(self) -> dict[str, int]:
@@ -235,6 +263,15 @@ class Tiles(Granularity):
         by_row = found.reshape(*counted[:-2], shape[-2], counted[-1])
         return np.asarray(ufunc.reduceat(by_row, np.arange(0, shape[-2], self.rows), axis=-2))
 
+    def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
+        *outer, row, column = index
+        tile = _part(row, self.rows, shape[-2]), _part(column, self.columns, shape[-1])
+        return (*(slice(i, i + 1) for i in outer), *tile)
+
+    def place(self, index: Shape, shape: Shape) -> Shape:
+        *outer, row, column = index
+        return (*outer, row // self.rows, column // self.columns)
+
     def _of_matrices(self, shape: Shape) -> Shape:
         if len(shape) < 2:
             raise ValueError(f"tiles of {self.rows}x{self.columns} need two axes or more, got shape {shape}")
@@ -243,6 +280,16 @@ class Tiles(Granularity):
     @property
     def options(self) -> dict[str, str]:
         return {"size": f"{self.rows}x{self.columns}"}
+
+
+def _part(at: int, size: int, n: int) -> slice:
+    """The piece of `size` indices that index `at` lies in."""
+    start = at // size * size
+    return slice(start, min(start + size, n))
+
+
+def _replaced(slices: tuple[slice, ...], axis: int, by: slice) -> tuple[slice, ...]:
+    return (*slices[:axis], by, *slices[axis + 1 :])
 
 
 def index_of(axis: int, shape: Shape) -> int:
