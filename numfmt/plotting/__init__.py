@@ -1,5 +1,6 @@
 """Figures: what range a format has and what error it makes, beside the data it is to hold; where to
-clip data, and what that costs; how networks train in a format.
+clip data, and what that costs; what blocks cost, and what an outlier does to them; how networks train in a
+format.
 
 matplotlib is imported when a figure is drawn, and not before. Each function returns a
 `matplotlib.figure.Figure` and, given a path, writes it too; nothing global changes.
@@ -7,8 +8,17 @@ matplotlib is imported when a figure is drawn, and not before. Each function ret
 
 from __future__ import annotations
 
+from .blocks import bits_against_error, outlier_in_blocks
 from .clipping import thresholds
 from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
 
-__all__ = ["comparison", "dynamic_range", "relative_error", "thresholds", "training"]
+__all__ = [
+    "bits_against_error",
+    "comparison",
+    "dynamic_range",
+    "outlier_in_blocks",
+    "relative_error",
+    "thresholds",
+    "training",
+]
