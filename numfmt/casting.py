@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from fractions import Fraction
 from functools import lru_cache
 from numbers import Number
 from typing import Any
@@ -18,7 +17,7 @@ from .engine.inputs import Input
 from .engine.plan import ENGINES, Plan, decoding_plan, plan
 from .engine.run import Noise, decode_into, execute, number_chunks, value_of
 from .errors import RangeError, choose
-from .format import Format, Value, exponent
+from .format import Format, Value
 from .reference import policy
 from .registry import element, parse
 from .scaled import ScaledFormat
@@ -374,19 +373,13 @@ def _delivered(code: int, x: Value, job: Plan, exactly: bool) -> Value:
 
 
 def _holds(fmt: Format, dtype: np.dtype[Any]) -> bool:
-    """Whether a float dtype holds every value of a format; all have -0, infinities and NaN."""
+    """Whether a float dtype holds every value of a format."""
     return _holding(fmt, dtype.itemsize)
 
 
 @lru_cache(maxsize=1024)
 def _holding(fmt: Format, itemsize: int) -> bool:
-    fraction, emin, emax = _FLOATS[itemsize]
-    significant = fmt.boundary_bits - 1
-    return (
-        significant <= fraction + 1
-        and exponent(fmt.largest) <= emax
-        and (fmt.smallest / Fraction(2) ** (emin - fraction)).denominator == 1
-    )
+    return fmt.fits(*_FLOATS[itemsize])
 
 
 def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any]:

@@ -17,8 +17,8 @@ import numpy as np
 
 from .errors import RangeError
 from .format import Format
-from .reference import Policy, decide, exact
-from .rounding import NEAREST_AWAY, Rounding
+from .reference import Policy, decide, exact, own_mode
+from .rounding import Rounding
 
 if TYPE_CHECKING:  # numpy.typing is slow to import
     from numpy.typing import NDArray
@@ -49,8 +49,7 @@ def cut_points(fmt: Format, policy: Policy) -> Cuts:
 
 def _between_neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, int]]:
     """(least float64 that takes the upper one, its code) for each two neighbouring values."""
-    if fmt.ties_away and mode.name == "nearest_even":
-        mode = NEAREST_AWAY
+    mode = own_mode(fmt, mode)
     low, high = fmt.span
     x = fmt.at(low)
     for rank in range(low, high):
@@ -58,7 +57,7 @@ def _between_neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, in
         code = fmt.code_at(rank + 1) if y else fmt.zero()  # of +0: `search` tells the zeros apart
         assert code is not None
         if x != y:  # the two zeros are one place
-            negative = x < 0
+            negative = abs(x) > abs(y)
             nearer_zero = code if negative else fmt.code_at(rank)
             up = mode.grows(fmt.is_odd(nearer_zero), negative) != negative
             yield _cut(x, fmt.split(rank), y, up, bool(mode.nearest)), code
@@ -77,7 +76,7 @@ def _ends(fmt: Format) -> tuple[list[tuple[Fraction, Fraction]], list[tuple[Frac
     """Points below and above the values, between which the code changes at most once; each with
     the boundary above it."""
     step = fmt.step or Fraction(0)
-    if fmt.zero() is None:
+    if fmt.min > 0:
         below = [(Fraction(0), fmt.min / 2), (fmt.min, fmt.min)]
     else:
         outside = fmt.min - step if fmt.signed else -fmt.smallest

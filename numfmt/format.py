@@ -64,6 +64,11 @@ class Format(ABC):
         plus, minus = self._zeros
         return minus if negative and minus is not None else plus
 
+    @property
+    def tie_mode(self) -> str:
+        """The rounding mode that nearest_even stands for: its ties may be those of another."""
+        return "nearest_away" if self.ties_away else "nearest_even"
+
     def special(self, negative: bool = False) -> int:
         """What lies past the last value: infinity, else NaN, else the last value."""
         for code in (self.infinity(negative), self.nan(negative)):
@@ -107,6 +112,15 @@ class Format(ABC):
             return 64
         low, high = self.span
         return max(significant_bits(self.split(rank)) for rank in range(low, high))
+
+    def fits(self, fraction_bits: int, emin: int, emax: int) -> bool:
+        """Whether floats of so many fraction bits, normal from 2**emin to 2**(emax + 1), hold every
+        finite value; all have -0, infinities and NaN."""
+        return (
+            self.boundary_bits - 1 <= fraction_bits + 1
+            and exponent(self.largest) <= emax
+            and (self.smallest / Fraction(2) ** (emin - fraction_bits)).denominator == 1
+        )
 
     @property
     def exceeds_float64(self) -> bool:

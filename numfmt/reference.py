@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from .errors import RangeError, SpecError
 from .format import Format, Value, floor_rank
 from .overflow import delivers_edge, folded, overflow_policy, wraps
-from .rounding import NEAREST_AWAY, Rounding, rounding_mode
+from .rounding import MODES, Rounding, rounding_mode
 
 WORD_BITS = 32  # of one noise word
 SATURATE = "overflow='saturate' takes the nearest value"
@@ -161,11 +161,14 @@ def decide(x: Value, fmt: Format, policy: Policy, noise: int = 0) -> Step:
         return _special(x, fmt, policy)
     negative = is_negative(x)
     low, high = fmt.span
-    if x == 0:
+    if x == 0 and (fmt.zero() is not None or fmt.rejects_negatives):
         return _zero(fmt, policy, negative)
     value = Fraction(x)
     if fmt.uniform:
         return _on_grid(value, fmt, policy, noise)
+    if fmt.step is None and not fmt.min <= value <= fmt.max:
+        below = value < fmt.min
+        return _overflow(fmt, policy, below)._replace(lower=fmt.edge(below))
     if value < fmt.min and not fmt.signed:
         return _beneath(value, fmt, policy, noise)
     if not fmt.min <= value <= fmt.max:
@@ -229,7 +232,8 @@ def _beyond(x: Fraction, fmt: Format, policy: Policy, noise: int) -> Step:
     negative = x < 0
     edge = fmt.edge(negative)
     size, last = abs(x), abs(Fraction(fmt.value(edge)))
-    if fmt.step is None or size >= last + fmt.step:
+    assert fmt.step is not None
+    if size >= last + fmt.step:
         return _overflow(fmt, policy, negative)
     split = last + fmt.step / 2
     odd = fmt.is_odd(edge)
@@ -270,12 +274,14 @@ def _folded(k: int, fmt: Format, policy: Policy) -> Step:
 
 
 def _between(x: Fraction, rank: int, fmt: Format, policy: Policy, noise: int) -> Step:
-    """x strictly between the values of `rank` and `rank + 1`."""
-    negative = x < 0
+    """x strictly between the values of `rank` and `rank + 1`. Between values of both signs, where 0
+    is none, the magnitude grows toward the larger one, away from zero as it were."""
+    negative = abs(fmt.at(rank)) > abs(fmt.at(rank + 1))
+    side = -1 if negative else 1
     near, far = (rank + 1, rank) if negative else (rank, rank + 1)
     lower, upper, split = fmt.code_at(near), fmt.code_at(far), fmt.split(rank)
     rule, grows = _rule(
-        abs(x), abs(fmt.at(near)), abs(fmt.at(far)), abs(split), fmt.is_odd(lower), negative,
+        side * x, side * fmt.at(near), side * fmt.at(far), side * split, fmt.is_odd(lower), negative,
         fmt, policy, noise,
     )  # fmt: skip
     return Step(upper if grows else lower, rule, lower, upper, split)
@@ -286,14 +292,17 @@ def _rule(
     negative: bool, fmt: Format, policy: Policy, noise: int,
 ) -> tuple[str, bool]:  # fmt: skip
     """Which of two neighbouring magnitudes is taken: (rule, whether the greater one)."""
-    mode = policy.rounding
+    mode = own_mode(fmt, policy.rounding)
     if mode.stochastic:
         return mode.name, draws_up((x - low) / (high - low), noise, policy)
-    if fmt.ties_away and mode.name == "nearest_even":
-        mode = NEAREST_AWAY
     if mode.nearest and x != split:
         return "nearer", x > split
     return ("tie: " if mode.nearest else "") + policy.rounding.name, mode.grows(lower_is_odd, negative)
+
+
+def own_mode(fmt: Format, mode: Rounding) -> Rounding:
+    """The mode that a mode is for a format: nearest_even may stand for another."""
+    return MODES[fmt.tie_mode] if mode.name == "nearest_even" else mode
 
 
 def draws_up(fraction: Fraction, noise: int, policy: Policy) -> bool:
