@@ -23,8 +23,11 @@ def fits(fmt: Float, width: int) -> bool:
     """Whether a loop of this width rounds to `fmt` exactly.
 
     Its least normal must be a normal word, and its quantum either that of the word's own
-    subnormals or large enough that no subnormal word matters, yet the ulp of some word.
+    subnormals or large enough that no subnormal word matters, yet the ulp of some word. Without
+    a zero the loops know powers of two alone.
     """
+    if not fmt.zero_kept:
+        return False
     least = 1 - BIAS[width]
     own = fmt.emin == least and fmt.subnormals
     quantum = fmt.emin - (fmt.man_bits if fmt.subnormals else 0)
