@@ -156,6 +156,17 @@ def unpack(buffer: Any, bits: int, count: int, order: str = "little", signed: bo
     return _sign_extended(out, layout.bits) if signed else out
 
 
+def packed_size(count: int, bits: int, order: str = "little") -> int:
+    """The bytes that `pack` makes of `count` codes; errors as there.
+
+    >>> packed_size(3, 6)
+    3
+    """
+    layout = _layout(order, bits)
+    _check_whole(count, order, layout)
+    return layout.bytes_of(count)
+
+
 class _Move(NamedTuple):
     """Bit 0 of a code of a block comes to lie `shift` above bit 0 of one of its bytes."""
 

@@ -159,11 +159,17 @@ def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[
 
 
 def _explained(file: Path, read_all: Callable[[], Iterator[Tensor]]) -> Iterator[Tensor]:
-    """What a reader gives; whatever it raises about the file becomes one clear error."""
+    with explaining(file):
+        yield from read_all()
+
+
+@contextmanager
+def explaining(file: Path) -> Iterator[None]:
+    """Whatever is raised about a file that is read becomes one clear error."""
     try:
         if not file.is_file() and file.exists():
             raise FileError("it is no regular file")
-        yield from read_all()
+        yield
     except FileError as error:
         raise FileError(f"cannot read '{file}': {error}") from None
     except MemoryError:
@@ -178,7 +184,7 @@ def _explained(file: Path, read_all: Callable[[], Iterator[Tensor]]) -> Iterator
 
 
 def _read_npy(file: Path, wanted: Wanted) -> Iterator[Tensor]:
-    _check_magic(file, b"\x93NUMPY")
+    check_magic(file, b"\x93NUMPY")
     if wanted(file.stem):
         yield _tensor(file.stem, _load_npy(file))
 
@@ -195,7 +201,7 @@ def _load_npy(file: Path) -> Array:
 
 
 def _read_npz(file: Path, wanted: Wanted) -> Iterator[Tensor]:
-    _check_magic(file, b"PK")
+    check_magic(file, b"PK")
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as members:
         for name in filter(wanted, members.files):
             yield _tensor(name, _member(members, name))
@@ -208,7 +214,7 @@ def _member(members: Any, name: str) -> Array:
         raise FileError(f"its member {name!r} is damaged ({error}). Save it again") from None
 
 
-def _check_magic(file: Path, magic: bytes) -> None:
+def check_magic(file: Path, magic: bytes) -> None:
     with file.open("rb") as stream:
         start = stream.read(len(magic))
     if start != magic:
@@ -229,8 +235,8 @@ class Entry(NamedTuple):
 def _read_safetensors(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     with file.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        entries, start = _header(stream, size)
-    _check_cover(entries, size - start)
+        entries, start, _ = safetensors_header(stream, size)
+    check_cover(entries, size - start)
     mapped = np.memmap(file, np.uint8, mode="r")
     for entry in entries:
         if not wanted(entry.name):
@@ -247,20 +253,20 @@ def _mapped_tensor(entry: Entry, words: Array) -> Tensor:
     return Tensor(entry.name, array, element(coded) if coded else None)
 
 
-def _header(stream: BinaryIO, size: int) -> tuple[list[Entry], int]:
-    """The entries, in the order of the file, and where the first tensor begins."""
+def safetensors_header(stream: BinaryIO, size: int) -> tuple[list[Entry], int, Any]:
+    """The entries, in the order of the file, where the first tensor begins, and the metadata."""
     length = int.from_bytes(stream.read(8), "little")
     if size < 10 or not 2 <= length <= min(size - 8, LONGEST_HEADER):
         raise FileError(f"its header claims {length} bytes, the file has {size}. Save it again")
-    table = json.loads(stream.read(length), object_pairs_hook=_once)
+    table = json.loads(stream.read(length), object_pairs_hook=once)
     if not isinstance(table, dict):
         raise FileError("its header is no table of tensors. Save it again")
-    table.pop("__metadata__", None)
+    metadata = table.pop("__metadata__", None)
     entries = [_entry(name, line) for name, line in table.items()]
-    return sorted(entries, key=lambda e: (e.begin, e.end)), 8 + length
+    return sorted(entries, key=lambda e: (e.begin, e.end)), 8 + length, metadata
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
         raise FileError("a name stands twice in its header. Save it again")
@@ -288,7 +294,7 @@ def _nbytes(entry: Entry) -> int:
     return math.prod(entry.shape) * np.dtype(DTYPES[entry.dtype][0]).itemsize
 
 
-def _check_cover(entries: list[Entry], size: int) -> None:
+def check_cover(entries: list[Entry], size: int) -> None:
     """The tensors fill the file without gaps or overlaps, as the format demands."""
     at = 0
     for entry in entries:
@@ -344,7 +350,7 @@ def write_npy(
     The file appears under its name when all of it is on disk; until then, and after any failure,
     what was there before stays. So a file may be converted onto itself.
     """
-    with _replacing(Path(path)) as stream:
+    with replacing(Path(path)) as stream:
         header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         for chunk in chunks:
@@ -352,7 +358,7 @@ def write_npy(
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file beside `path` that takes its place at the end, or is removed."""
     target = Path(os.path.realpath(path))
     _check_target(path, target)
@@ -379,4 +385,4 @@ def _check_target(path: Path, target: Path) -> None:
     """A device, a pipe or a folder is never replaced."""
     with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
         if not stat.S_ISREG(target.stat().st_mode):
-            raise FileError(f"cannot write '{path}': it is no regular file. Name a .npy file")
+            raise FileError(f"cannot write '{path}': it is no regular file. Name another")

@@ -1,7 +1,7 @@
 """Scaled formats: element format x scale format x granularity x scale rule."""
 
 from .affine import Affine, scaled
-from .array import BlockArray
+from .array import BlockArray, Packed
 from .block import Block
 from .block_profiles import BLOCK_PROFILES, BlockProfile
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Tiles
@@ -26,6 +26,7 @@ __all__ = [
     "Granularity",
     "Groups",
     "OutlierArray",
+    "Packed",
     "PerAxis",
     "PerTensor",
     "Profile",

@@ -273,6 +273,25 @@ class Affine(SharedScale):
     def scale_bits(self, shape: Shape) -> int:
         return self.scale_format.bits * self.granularity.scale_count(shape)
 
+    def format_of_scales(self, counted: Shape) -> Format:
+        return self.scale_format.of
+
+    def of_part(self, granularity: Granularity, scales: Any) -> Affine:
+        """Where one scale is left the rule has to be said, or the spec were that of plain integers."""
+        unsaid = self.scale is None and not granularity.options
+        return replace(self, granularity=granularity, calibrate=self.method if unsaid else self.calibrate)
+
+    def check_shared(self, scales: Any, zeros: Array | None) -> None:
+        if not (np.isfinite(scales) & (scales > 0)).all():
+            raise ValueError(f"a scale of '{self}' is a finite number above 0")
+        if zeros is not None:
+            self._zeros(zeros)
+        if self.scale is None:
+            return
+        own, zero = self._kept(np.array(self.scale, np.float32)), self.zero or 0
+        if (scales != own).any() or (zero if zeros is None else (zeros != zero).any()):
+            raise ValueError(f"'{self}' says its scale and zero point, and the array has others")
+
     def units(self, scales: Any, zeros: Array | None) -> tuple[Array, Array]:
         step = scales.astype(np.float64)
         if self.profile.keeps == "reciprocal":

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..format import Format
+from ..scaled import ScaledFormat
 from .granularity import Shape
+from .indexing import part_of
 
 if TYPE_CHECKING:
     from .shared import SharedScale
 
 Array = np.ndarray[Any, Any]
 F4 = np.dtype(np.float32)
+
+
+class Packed(NamedTuple):
+    """An array in a scaled format as bytes; `BlockArray.pack` says which.
+
+    codes : uint8
+    scales : codes of the scales' format, float32 where that is f32, or a `Packed`
+    zeros : in the dtype of the codes, or None
+    """
+
+    codes: Array
+    scales: Array | Packed
+    zeros: Array | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,6 +71,9 @@ class BlockArray:
                 raise ValueError(
                     f"{name}= has shape {array.shape}; for codes of shape {self.codes.shape} it is {shape}"
                 )
+        held = self.format.format_of_scales(shape)
+        if isinstance(self.scales, BlockArray) != isinstance(held, ScaledFormat):
+            raise TypeError(f"scales= of '{self.format}' are in '{held}', got {_kind_of(self.scales)}")
 
     @property
     def shape(self) -> Shape:
@@ -76,6 +96,125 @@ class BlockArray:
             raise ValueError("values are decoded into a new array: copy=False cannot be had")
         values = np.asarray(self.decode())
         return values if dtype is None else values.astype(dtype)
+
+    def __getitem__(self, index: Any) -> BlockArray:
+        """The part at an index of integers, slices and ``...``: `a[i].decode()` is `a.decode()[i]`.
+
+        Along axes without blocks anything can be had; along an axis that lies in blocks ``:`` and slices of
+        whole blocks. An integer drops its axis. The format stays the same, but that an axis it names is
+        counted anew, and that of a scale for each index of an axis one is left where that axis is dropped.
+        Codes are a view, scales a copy.
+
+        Raises
+        ------
+        IndexError : an integer out of bounds, too many indices
+        ValueError : a part of a block
+        TypeError : anything else, such as None or an array
+
+        >>> a = numfmt.encode([[1.0, 2.0], [0.0, 127.0]], "int8[axis=0]")
+        >>> a[1], a[:, 1].decode().tolist()
+        (<int8[calibrate=absmax]: shape (2,), 24 bits an element>, [2.0, 127.0])
+        """
+        return part_of(self, index)
+
+    def __iter__(self) -> Iterator[BlockArray]:
+        if not self.shape:
+            raise TypeError("an array of shape () has no parts to go through")
+        return (self[i] for i in range(self.shape[0]))
+
+    def astype(self, fmt: Any, **keywords: Any) -> Any:
+        """The values in another format: what `numfmt.encode(values, fmt, **keywords)` gives, for values in
+        float64, which each is rounded to once.
+
+        >>> numfmt.encode([1.0, 0.5, 3.0], "mxfp8").astype("int8", scale=0.5)
+        <int8[scale=0.5]: shape (3,), 18.67 bits an element>
+        """
+        from ..casting import encode
+
+        return encode(self.decode(np.float64), fmt, **keywords)
+
+    def pack(self, order: str = "little") -> Packed:
+        """Codes as bytes, and scales as codes of their format.
+
+        Parameters
+        ----------
+        order : str
+            One of those of `numfmt.pack`; "little" has the first code in the low bits, as torchao,
+            ModelOpt, compressed-tensors, TransformerEngine and gpt-oss have it.
+
+        Returns
+        -------
+        Packed
+            codes : uint8, dense in C order. (..., n * bits / 8) where rows of n codes are whole bytes, as
+                (rows, n / 2) of `mxfp4`; else flat, with zero bits after the last code.
+            scales : shape of the scales: uint8, little-endian uint16 or uint32, whichever holds a code of
+                their format; float32 where that is f32; a `Packed` where they are a `BlockArray`.
+            zeros : shape of the scales, in the dtype of the codes, or None
+
+        Raises
+        ------
+        RangeError : codes that the format does not have
+        ValueError : scales that are no values of their format; an order that cannot serve
+
+        >>> numfmt.encode([1.0, 6.0, -0.5, 0.0], "mxfp4").pack()
+        Packed(codes=array([114,   9], dtype=uint8), scales=array([127], dtype=uint8), zeros=None)
+        """
+        from ..packed import packed
+
+        return packed(self, order)
+
+    @staticmethod
+    def unpack(given: Packed, fmt: Any, shape: Any, order: str = "little") -> BlockArray:
+        """The array of packed bytes, the inverse of `pack`.
+
+        Parameters
+        ----------
+        given : Packed, or any (codes, scales, zeros)
+            Arrays as `pack` gives them, or flat, or buffers of their bytes.
+        fmt : str or scaled format
+        shape : tuple of int
+            Of the array.
+        order : str
+            That of `pack`.
+
+        Raises
+        ------
+        RangeError : codes that the format does not have
+        ValueError : too few bytes or too many, another dtype or shape, bits after the last code, scales
+            or zero points that the format cannot have
+        TypeError : no packed array; no scaled format
+
+        >>> BlockArray.unpack((bytes.fromhex("7209"), bytes([128])), "mxfp4", (4,)).decode()
+        array([ 2., 12., -1.,  0.], dtype=float32)
+        """
+        from ..packed import unpacked
+
+        return unpacked(given, fmt, shape, order)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the array as a `.npz` or `.safetensors` file, whole or not at all; `numfmt.storage` says
+        what is in it.
+
+        Raises
+        ------
+        FileError : a file that cannot be written; another suffix
+        ValueError : an array that no file can hold: its format has no spec, its scales do not fit it
+        """
+        from ..storage import save
+
+        save(path, {"": self})
+
+    @staticmethod
+    def load(path: str | os.PathLike[str]) -> BlockArray:
+        """The array of a file that `save` has written.
+
+        Raises
+        ------
+        FileError : missing, damaged, of another kind, of a newer layout, or with several arrays
+        """
+        from ..storage import load_one
+
+        return load_one(path)
 
     @property
     def nbytes(self) -> int:

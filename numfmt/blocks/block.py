@@ -183,8 +183,18 @@ class Block(SharedScale):
             return self.scale
         return replace(self.scale, axis=-1 if self.axis is None else self.axis)
 
+    def format_of_scales(self, counted: Shape) -> Format | Block:
+        return self.scales_along(counted) if isinstance(self.scale, Block) else self.scale
+
+    def of_part(self, granularity: Granularity, scales: Any) -> Block:
+        axis = None if self.axis is None else granularity.options.get("axis")
+        scale = self.scale
+        if isinstance(scale, Block):
+            scale = replace(scales.format, axis=None) if scale.axis is None else scales.format
+        return replace(self, axis=axis, scale=scale)
+
     def units(self, scales: Any, zeros: Array | None = None) -> tuple[Array, Array]:
-        values = scales.decode() if isinstance(scales, BlockArray) else scales
+        values = scales.decode(np.float64) if isinstance(scales, BlockArray) else scales
         return values.astype(np.float64), np.zeros(())
 
     # Elements
@@ -227,7 +237,7 @@ class Block(SharedScale):
             return Job(self.of, layout, among.spread(factor, shape), unit, False)
         if self.is_exact:
             return Job(self.of, layout, unit, unit, True)
-        step = unit.astype(np.float32)
+        step = np.minimum(unit, LARGEST).astype(np.float32)
         return Job(self.of, layout, np.where(step == 0, np.float32(np.inf), step), unit, True)
 
     def _counted(self, x: Array, request: Request) -> Array:

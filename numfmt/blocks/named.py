@@ -131,15 +131,15 @@ def block_floating_point(
 
 @scaled_family(
     pattern=r"flex(?P<bits>\d+)\+(?P<exponent>\d+)",
-    options={},
+    options={"axis": _AXIS},
     examples=("flex16+5", "flex8+4"),
 )
-def flexpoint(match: re.Match[str], spec: str) -> Block:
+def flexpoint(match: re.Match[str], spec: str, axis: str | None) -> Block:
     """Flexpoint in one shot: integers and one exponent for the tensor, from its largest magnitude."""
     bits, exponent_bits = int(match["bits"]), int(match["exponent"])
     if not (2 <= bits <= 32 and 1 <= exponent_bits <= 5):
         raise SpecError(f"{spec!r}: flexN+M has N from 2 to 32 and M from 1 to 5", spec)
-    return Block(f"int{bits}", _below_one(exponent_bits), profile="flexpoint")
+    return Block(f"int{bits}", _below_one(exponent_bits), axis=_integer(axis), profile="flexpoint")
 
 
 def _below_one(exponent_bits: int) -> str:

@@ -74,6 +74,19 @@ class SharedScale(ScaledFormat):
     def units(self, scales: Any, zeros: Array | None) -> tuple[Array, Array]:
         """What one unit of the element format is worth with each scale, and the zero points, float64."""
 
+    @abstractmethod
+    def format_of_scales(self, counted: Shape) -> Format | SharedScale:
+        """The format of scales of that shape."""
+
+    @abstractmethod
+    def of_part(self, granularity: Granularity, scales: Any) -> SharedScale:
+        """The format of a part of an array, whose scales are these and change as `granularity` says."""
+
+    def check_shared(self, scales: Any, zeros: Array | None) -> None:
+        """`ValueError` for scales and zero points that no array of this format has."""
+        if zeros is not None:
+            raise ValueError(f"'{self}' has no zero points")
+
     @property
     def code_dtype(self) -> np.dtype[Any]:
         return outputs.own_code_dtype(self.of)
@@ -158,10 +171,10 @@ class SharedScale(ScaledFormat):
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
         result = outputs.output(array.shape, wanted, out)
         values = _values_for(result)
-        self.read(self._own_codes(codes), values, array.scales, array.zeros)
+        self.read(self.own_codes(codes), values, array.scales, array.zeros)
         return _delivered(values, result)
 
-    def _own_codes(self, codes: Array) -> Array:
+    def own_codes(self, codes: Array) -> Array:
         """Codes as numbers with the sign of the format; two's complement may come as residues."""
         first, last = self.of.span if self.of.signed_codes else (0, (1 << self.of.bits) - 1)
         held, wrap = np.iinfo(codes.dtype), 1 << self.of.bits

@@ -21,8 +21,8 @@ LAYERS = {
     "K": "kernels",
     "L3": "engine",
     "L4": "formats blocks calibration",
-    "L5": "casting limits explanation packing picture",
-    "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics training vectors",
+    "L5": "casting limits explanation packed packing picture",
+    "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics storage training vectors",
     "L7": "plotting testing interop",
     "L8": "cli __main__",
     "top": "__init__",
@@ -32,6 +32,9 @@ ORDER = {name: level for level, names in enumerate(LAYERS.values()) for name in 
 # (importer, imported): an import upwards, late, and why
 UPWARDS = {
     ("format", "picture"): "a format shows itself in a notebook",
+    ("blocks.array", "casting"): "an array goes into any other format",
+    ("blocks.array", "packed"): "an array becomes bytes, and bytes an array",
+    ("blocks.array", "storage"): "an array is written to a file, and read",
 }
 NEVER = [
     ("formats", "engine", "a format knows no arrays"),
