@@ -13,7 +13,17 @@ import numfmt
 nbformat = pytest.importorskip("nbformat")
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-PUBLIC = {"calibration", "gemmlowp", "interop", "metrics", "plotting", "testing", "vectors"}
+PUBLIC = {
+    "calibration",
+    "flexpoint",
+    "gemmlowp",
+    "interop",
+    "metrics",
+    "plotting",
+    "testing",
+    "training",
+    "vectors",
+}
 
 
 def code_of(path):
