@@ -21,6 +21,8 @@ from .granularity import LONG, Granularity, Layout
 Array = np.ndarray[Any, Any]
 COST = 0.4  # ns an element, roughly
 PIECE = 1 << 16  # elements
+LEAST = np.finfo(np.float64).smallest_subnormal
+TINY = 2.0**-126  # the least normal number of float32
 
 
 class Job(NamedTuple):
@@ -49,7 +51,7 @@ def magnitudes(x: Array, among: Granularity, engine: str | None) -> Array:
     else:
         with np.errstate(invalid="ignore"):
             low, high = layout.ranges(x)
-            found = np.maximum(-low, high)
+            found = np.abs(np.maximum(-low, high))
     return among.joined(found.reshape(-1), x.shape, np.maximum)
 
 
@@ -112,14 +114,17 @@ def _defined(
 
 
 def in_units(x: Array, job: Job, where: slice) -> Array:
-    """x over its scale: exact in float64, or one float32 step. Finite numbers stay finite; where the scale
-    is NaN, so that none is refused, 0."""
+    """x over its scale: exact in float64, or one float32 step. Finite numbers stay finite, and exact ones
+    on their side of 0; where the scale is NaN, so that none is refused, 0."""
     factor, number = _of(job.factor, job, where), job.factor.dtype.type
     with np.errstate(all="ignore"):
         given = x.astype(number)
         t = given / factor if job.divide else given * factor
         over = np.isinf(t) & np.isfinite(given)
     t[over] = np.copysign(np.finfo(number).max, given[over])
+    if job.exact:
+        under = (t == 0) & (given != 0)
+        t[under] = np.copysign(LEAST, given[under])
     return np.where(np.isnan(factor), number(0), t)
 
 
@@ -178,7 +183,12 @@ _ROUNDING = {
 def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engine: str | None) -> Any:
     """What fills rows of `out`, None where no loop does."""
     compiled = _loops(engine)
-    suits = _suits(out, job) and out.dtype.itemsize <= 4 and (x.dtype == np.float32 or not job.exact)
+    suits = (
+        _suits(out, job)
+        and out.dtype.itemsize <= 4
+        and rule.overflow == "saturate"  # other policies tell a quotient past float32 from an infinity
+        and (not job.exact or (x.dtype == np.float32 and _is_exact_in_float32(job)))
+    )
     lowered = plan(job.of, rule, kind == "code", engine).loop(32) if compiled and suits else None
     loop = _ROUNDING.get((kind, getattr(lowered.bare[0], "__name__", ""))) if lowered else None
     if loop is None or lowered is None:
@@ -187,6 +197,12 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     constants = p.astype(np.float32), job.unit, lowered.bare[1], np.array(job.layout.rows()[1], np.int64)
     how = DIVIDE * (job.divide and not job.exact)
     return lambda x, out, first, last: called(x, out, *constants, how, first, last)
+
+
+def _is_exact_in_float32(job: Job) -> bool:
+    """Whether x * (1 / unit) is exact, or below all that the elements tell from 0, or past their last value."""
+    low, high = job.unit < 2.0**-127, job.unit > (2.0**127 if job.of.min_normal > TINY else 1)
+    return not (low | high).any()
 
 
 def _decoding_loop(out: Array, job: Job, engine: str | None) -> Any:
