@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from . import interop as interop
     from . import noise as noise
     from . import plotting as plotting
+    from . import storage as storage
     from . import testing as testing
     from . import training as training
     from .comparison import compare
@@ -69,6 +70,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "pack": "packing",
     "plotting": "",
     "prepack": "gemm",
+    "storage": "",
     "testing": "",
     "training": "",
     "unpack": "packing",

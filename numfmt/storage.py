@@ -266,10 +266,11 @@ def _read_npz(file: Path) -> tuple[str, Parts]:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = _members(archive, file.stat().st_size)
-    except (FileError, OSError):
+    except FileError:
         raise
-    except Exception as error:  # zlib.error, and what a crafted zip file may bring about
-        raise FileError(f"it is damaged or no .npz file ({error}). Save it again") from None
+    except Exception as error:  # whatever a crafted zip file may bring about
+        why = str(error) or type(error).__name__
+        raise FileError(f"it is damaged or no .npz file ({why}). Save it again") from None
     if TABLE not in parts:
         raise _no_table()
     return str(parts.pop(TABLE)), parts
