@@ -20,7 +20,7 @@ from ..registry import element, parse
 from ..scaled import Ends, Located, ScaledFormat, Stages
 from . import elements
 from .array import Array, BlockArray
-from .block_profiles import BLOCK_PROFILES, BlockProfile, block_profile_of
+from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
 from .reading import plain, read, single
@@ -84,14 +84,15 @@ class Block(SharedScale):
         self, of: Any, scale: Any, size: Any = None, axis: int | None = None, rule: str | None = None,
         profile: Any = "default",
     ) -> None:  # fmt: skip
-        chosen = block_profile_of(profile)
-        held = _scale_format(scale)
-        if isinstance(held, Block) and chosen.inner is not None:
-            held = replace(held, profile=block_profile_of(chosen.inner))
-        given = {"of": element(of), "scale": held, "size": _size(size), "axis": axis, "profile": chosen}
+        elements_of, held = element(of), _scale_format(scale)
+        chosen = profile_of(profile, str(elements_of), str(without_profile(held)))
+        given = {
+            "of": elements_of, "scale": _with_profile(held, chosen), "size": _size(size), "axis": axis,
+            "profile": chosen,
+        }  # fmt: skip
         for name, value in given.items():
             object.__setattr__(self, name, value)
-        object.__setattr__(self, "rule", choose("rule", rule or self.default_rule, RULES))
+        object.__setattr__(self, "rule", _rule(rule or self.default_rule, chosen))
         if isinstance(self.size, tuple) and axis is not None:
             raise SpecError("tiles lie in the last two axes: leave axis= out", "")
         if self.rule == "even" and self.of.step is None:
@@ -99,7 +100,7 @@ class Block(SharedScale):
 
     @property
     def default_rule(self) -> str:
-        return self.profile.rule or ("floor" if self.is_exact else "absmax")
+        return self.profile.rules[0] if self.profile.rules else "floor" if self.is_exact else "absmax"
 
     @property
     def granularity(self) -> Granularity:  # type: ignore[override]
@@ -123,6 +124,10 @@ class Block(SharedScale):
             count = self.granularity.scale_count(shape)
             return self.scales_along(shape).scale_bits(counted) + self.scale.of.bits * count
         return self.scale.bits * self.granularity.scale_count(shape)
+
+    def under(self, profile: str) -> Block:
+        """The same with another profile."""
+        return Block(self.of, self.scale, self.size, self.axis, self.rule, profile)
 
     def __str__(self) -> str:
         return spelled(self)
@@ -163,7 +168,7 @@ class Block(SharedScale):
         counted = self._counted(x, request)
         peaks = magnitudes(counted, self.granularity, request.engine)
         with np.errstate(all="ignore"):
-            if self.profile.scales is not None:
+            if self.profile.scales is not None and self.rule != "given":
                 return self.profile.scales(counted, peaks, self), None
             raw = RULES[self.rule](counted, peaks, self)
         return self.stored(np.where(np.isfinite(peaks), raw, np.nan)), None
@@ -195,6 +200,11 @@ class Block(SharedScale):
 
     def units(self, scales: Any, zeros: Array | None = None) -> tuple[Array, Array]:
         values = scales.decode(np.float64) if isinstance(scales, BlockArray) else scales
+        if self.profile.product is not None:
+            with np.errstate(all="ignore"):
+                values = self.profile.product(
+                    np.ones(values.shape, np.float32), values.astype(np.float32), self
+                )
         return values.astype(np.float64), np.zeros(())
 
     # Elements
@@ -202,6 +212,11 @@ class Block(SharedScale):
     def fill(
         self, kind: str, x: Array, out: Array, scales: Any, zeros: Array | None, request: Request
     ) -> None:
+        if kind == "value" and self.profile.product is not None:
+            codes = np.empty(x.shape, self.code_dtype)
+            self.fill("code", x, codes, scales, zeros, request)
+            self.read(codes, out, scales, zeros)
+            return
         poisoned = self.of.nan() is None and self.profile.poisons
         rule = policy(
             self.of, request.rounding or self.profile.rounding, request.overflow or "saturate",
@@ -210,6 +225,8 @@ class Block(SharedScale):
         noise = draws.source(rule, request.seed, request.noise, x.shape)
         numbers = _with_number(x, request.nan)
         elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
+        if kind == "code" and self.profile.nan_code is not None and request.nan is None:
+            out[np.isnan(x)] = self.profile.nan_code
 
     def rounded(self, x: Array, scales: Any) -> Array:
         """The values of x under scales, nearest even, float32."""
@@ -223,22 +240,27 @@ class Block(SharedScale):
             elements.read(codes, out, job)
             return
         values = np.empty(codes.shape, np.float32)
-        elements.read(codes, values, job._replace(unit=np.ones(1)))
+        elements.read(codes, values, job._replace(unit=np.ones(job.unit.size)))
+        numbers = scales.decode() if isinstance(scales, BlockArray) else scales
+        among, which = self.granularity, job.layout.scale_of(0, codes.size)
+        each = among.spread(numbers, codes.shape)[which].reshape(codes.shape)
         with np.errstate(all="ignore"):
-            out[...] = self.profile.product(values, job.unit.astype(np.float32).reshape(scales.shape))
+            out[...] = self.profile.product(values, each, self)
 
     def job(self, shape: Shape, scales: Any) -> Job:
         """What elements take of these scales."""
         among = self.granularity
         layout, unit = among.layout(shape), among.spread(self.units(scales)[0], shape)
+        job = Job(self.of, layout, unit, unit, True, self.profile.adjusted)
         if self.profile.factor is not None:
             with np.errstate(all="ignore"):
-                factor = self.profile.factor(scales)
-            return Job(self.of, layout, among.spread(factor, shape), unit, False)
+                factor = self.profile.factor(scales, self)
+            return job._replace(factor=among.spread(factor, shape), divide=False)
         if self.is_exact:
-            return Job(self.of, layout, unit, unit, True)
+            return job
         step = np.minimum(unit, LARGEST).astype(np.float32)
-        return Job(self.of, layout, np.where(step == 0, np.float32(np.inf), step), unit, True)
+        own = self.profile.scales is None
+        return job._replace(factor=np.where(step == 0, np.float32(np.inf), step) if own else step)
 
     def _counted(self, x: Array, request: Request) -> Array:
         """The numbers that scales come from."""
@@ -303,6 +325,28 @@ def _scale_code(scales: Any, held: Format, at: Shape) -> int:
     code = np.empty(1, own_code_dtype(held))
     execute(Input(scales[at].reshape(1)), plan(held, policy(held), True, None), code, None)
     return int(code[0])
+
+
+def without_profile(form: Format | Block) -> Format | Block:
+    """Scales without a profile of their own."""
+    return form.under("default") if isinstance(form, Block) else form
+
+
+def _with_profile(form: Format | Block, profile: BlockProfile) -> Format | Block:
+    """Scales with the profile that one of their blocks brings."""
+    if not isinstance(form, Block) or not profile.scale:
+        return form
+    name = profile.inner or "default"
+    if form.profile.name not in (name, "default"):
+        raise SpecError(f"profile={profile.name} has its own profile of scales, {name}; got '{form}'", "")
+    return form.under(name)
+
+
+def _rule(name: str, profile: BlockProfile) -> str:
+    taken = profile.rules or tuple(RULES)
+    if choose("rule", name, RULES) not in (*taken, "given"):
+        raise SpecError(f"profile={profile.name} has its own rule, {' or '.join(taken)}; got {name}", name)
+    return name
 
 
 def _scale_format(spec: Any) -> Format | Block:
@@ -375,15 +419,21 @@ def _with_number(x: Array, nan: Any) -> Array:
 NAMES: dict[tuple[Format, Format | Block, Any], tuple[str, Block]] = {}  # what blocks are known by
 
 
+def named_as(block: Block, name: str) -> None:
+    """Give a block a name; others of its elements, scales and size are spelled as variants of it."""
+    NAMES[block.of, without_profile(block.scale), block.size] = name, block
+
+
 def spelled(block: Block) -> str:
     """The spec of a block."""
-    name, plain = NAMES.get((block.of, block.scale, block.size), ("block", None))
+    scale = without_profile(block.scale) if block.profile.inner else block.scale
+    name, plain = NAMES.get((block.of, scale, block.size), ("block", None))
     given: dict[str, Any] = {"axis": block.axis}
     if plain is None:
-        given = {"of": block.of, "scale": block.scale, "size": _size_text(block.size), **given}
+        given = {"of": block.of, "scale": scale, "size": _size_text(block.size), **given}
     given["rule"] = None if block.rule == block.default_rule else block.rule
-    usual = BLOCK_PROFILES["default"] if plain is None else plain.profile
-    given["profile"] = None if block.profile == usual else block.profile.name
+    usual = "default" if plain is None else plain.profile.name
+    given["profile"] = None if block.profile.name == usual else block.profile.name
     options = ",".join(f"{key}={value}" for key, value in given.items() if value is not None)
     return f"{name}[{options}]" if options else name
 

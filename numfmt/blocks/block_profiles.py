@@ -1,7 +1,34 @@
 """What libraries do beyond a rule, as a table: how scales are found, and the steps to an element.
 
-All arithmetic is float32, in the order written, unless a row says otherwise. In two levels `s` is the
-scale of a block, `g` the number of the tensor.
+A profile has a row for each kind of block that its library makes: elements under scales of one format. The
+functions are in `mx_steps`, `nvfp4_steps` and `hif4_steps`, with the source files they follow. They are
+those of float32 input on a CPU, or of a kernel as its source reads: no GPU kernel was run, and what one
+does with NaN or to the sign of a zero in e2m1 is UNVERIFIED.
+
+===================== ==========================================================================
+torchao               0.18, eager on a CPU: MX with the rules floor, ceil, even and rceil; NVFP4
+                      with one level of scales or two
+transformer_engine    d0067d0: MXFP8; NVFP4, the profile of `nvfp4`; FP8 in tiles, scales rounded
+                      to powers of two, as its default is
+4over6                TransformerEngine's NVFP4 with a choice of two scales for each block, by the
+                      sum of errors; `_mse` by that of squares; `_448` with 448 instead of 256
+modelopt              NVIDIA ModelOpt a2fbac7: NVFP4QTensor, MXFP4QTensor, MXFP8QTensor
+compressed_tensors    0.20: NVFP4, and MX of e4m3fn, e2m3fn, e2m1fn, for float32 input
+microxcaling          7bc4195, its Python path: MX; `rounding="nearest_even"` is its "even"; its "floor"
+                      and its flushing of subnormal blocks are not here
+deepseek_v3           DeepSeek-V3 9b4e978, inference/kernel.py, division taken to be correctly rounded
+deepseek_v3.2         DeepSeek-V3.2-Exp 3b99a53, inference/kernel.py
+deepgemm              DeepGEMM 54e2261, utils/math.py on a CPU: FP8 and FP4
+hifloat4              HiFloat4 999cc07, HiF4_NVFP4_v14f16.py: HiF4, and shared microexponents (To_MXN),
+                      but that exponents end at -127
+flexpoint             test vectors of Intel's Flexpoint
+===================== ==========================================================================
+
+NaN and infinity: in `default`, `microxcaling`, `hifloat4` and `deepseek` a scale that they meet is NaN,
+with all its values. So NaN makes it in `torchao`, `modelopt`'s FP4, `compressed_tensors` and, where scales are float32,
+`deepgemm`; infinite x saturates there under a scale that comes from an infinite magnitude, so that most
+values decode to infinities or 0, or NaN. `transformer_engine` and `4over6` leave NaN out of the statistics:
+e4m3fn and e5m2 hold it as an element, e2m1fn refuses it unless `nan=` is given.
 """
 
 from __future__ import annotations
@@ -12,32 +39,40 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import choose
+from ..errors import SpecError, choose
+from ..format import Format
+from . import hif4_steps, mx_steps, nvfp4_steps
 
 if TYPE_CHECKING:
     from .block import Block
 
 Array = np.ndarray[Any, Any]
-F4 = np.float32
-LARGEST = np.finfo(F4).max
 
 
 @dataclass(frozen=True)
 class BlockProfile:
-    """The choices of one library.
+    """The choices of one library for one kind of block.
 
-    >>> BLOCK_PROFILES["flexpoint"].poisons
-    False
+    >>> profile_of("torchao", "e4m3fn", "e8m0fnu").rules
+    ('floor', 'ceil', 'even', 'rceil')
     """
 
     name: str
+    elements: str = ""  # specs, with blanks between; "": any
+    scale: str = ""  # a spec; "": any
+    rules: tuple[
+        str, ...
+    ] = ()  # those it takes, its own first; (): all, floor for powers of two, else absmax
     rounding: str = "nearest_even"
-    rule: str | None = None  # where none is given; None: floor for powers of two, else absmax
-    poisons: bool = True  # NaN or infinity makes the scale NaN; else NaN is left out of the statistics
+    poisons: bool = True  # NaN in a block is in the statistics; else it is left out of them
     scales: Callable[[Array, Array, Block], Any] | None = None  # from numbers and peaks; None: by the rule
-    factor: Callable[[Any], Array] | None = None  # of the scales: x is multiplied with it; None: x / scale
-    product: Callable[[Array, Array], Array] | None = None  # element and scale; None: rounded once
+    factor: Callable[[Any, Block], Array] | None = (
+        None  # of the scales: what x is multiplied with; None: x / scale
+    )
+    adjusted: Callable[[Array, Format], Array] | None = None  # x in units of its scale, before it is rounded
+    product: Callable[[Array, Array, Block], Array] | None = None  # element and scale; None: rounded once
     inner: str | None = None  # the profile of scales that are a block themselves
+    nan_code: int | None = None  # of NaN elements; None: the format's own, with its sign
 
 
 def flexpoint(x: Array, peaks: Array, block: Block) -> Any:
@@ -47,17 +82,134 @@ def flexpoint(x: Array, peaks: Array, block: Block) -> Any:
     return block.stored(floor(x, np.where(peaks > 0, peaks, 1), block))
 
 
-BLOCK_PROFILES = {
-    row.name: row
-    for row in (
-        BlockProfile("default"),
-        BlockProfile("flexpoint", poisons=False, scales=flexpoint),
-    )
+FP8, FP6, FP4 = "e4m3fn e5m2", "e2m3fn e3m2fn", "e2m1fn"
+POWERS, ONE_NUMBER = "e8m0fnu", "block[of=e4m3fn,scale=f32]"
+PAIRS = "block[of=e1m0finu,scale=e8m0fnu,size=8]"
+E6M2 = "e6m2b48fnu[normal]"
+HIF4 = f"block[of=e1m0b0finu,scale=block[of=e1m0b0finu,scale={E6M2},size=8],size=2]"
+ABSMAX = ("absmax",)
+
+
+TABLE = (
+    BlockProfile("default"),
+    BlockProfile("flexpoint", rules=("floor",), poisons=False, scales=flexpoint),
+    *(
+        BlockProfile(
+            "torchao", f"{FP8} {FP6} {FP4}", POWERS, ("floor", "ceil", "even", "rceil"),
+            scales=mx_steps.torchao, factor=mx_steps.torchao_factor,
+        ),
+        BlockProfile(
+            "torchao", FP4, "e4m3fn", ABSMAX,
+            scales=nvfp4_steps.torchao_one_level, factor=mx_steps.reciprocal,
+        ),
+        BlockProfile(
+            "torchao", FP4, ONE_NUMBER, ABSMAX,
+            scales=nvfp4_steps.torchao, factor=nvfp4_steps.torchao_factor, inner="amax_scale",
+        ),
+    ),
+    *(
+        BlockProfile(
+            "transformer_engine", FP8, POWERS, ("rceil",), poisons=False,
+            scales=mx_steps.transformer_engine_mx, nan_code=0x7F,
+        ),
+        BlockProfile(
+            "transformer_engine", FP8, "f32", ABSMAX, poisons=False,
+            scales=mx_steps.transformer_engine_tiles, nan_code=0x7F,
+        ),
+        BlockProfile(
+            "transformer_engine", FP4, ONE_NUMBER, ABSMAX, poisons=False,
+            scales=nvfp4_steps.transformer_engine, factor=nvfp4_steps.transformer_engine_factor,
+            inner="amax_over_2688",
+        ),
+    ),
+    *(
+        BlockProfile(
+            name, FP4, ONE_NUMBER, ABSMAX, poisons=False,
+            scales=nvfp4_steps.four_over_six, factor=nvfp4_steps.four_over_six_factor, inner=inner,
+        )
+        for name, inner in (
+            ("4over6", "amax_over_1536"), ("4over6_mse", "amax_over_1536"),
+            ("4over6_448", "amax_over_2688"), ("4over6_448_mse", "amax_over_2688"),
+        )
+    ),
+    *(
+        BlockProfile(
+            "modelopt", FP4, ONE_NUMBER, ABSMAX, scales=nvfp4_steps.modelopt,
+            adjusted=mx_steps.zeros_positive, product=nvfp4_steps.without_negative_zero, inner="amax_scale",
+        ),
+        BlockProfile(
+            "modelopt", FP4, POWERS, ("rceil",), "nearest_zero",
+            scales=mx_steps.modelopt_mxfp4, adjusted=mx_steps.zeros_negative,
+        ),
+        BlockProfile("modelopt", "e4m3fn", POWERS, ("rceil",), scales=mx_steps.modelopt_mxfp8),
+    ),
+    *(
+        BlockProfile(
+            "compressed_tensors", FP4, ONE_NUMBER, ABSMAX, scales=nvfp4_steps.compressed_tensors,
+            adjusted=mx_steps.zeros_positive, inner="global_scale",
+        ),
+        BlockProfile(
+            "compressed_tensors", FP4, POWERS, ("even",),
+            scales=mx_steps.compressed_tensors_mx, adjusted=mx_steps.zeros_positive,
+        ),
+        BlockProfile(
+            "compressed_tensors", "e4m3fn e2m3fn", POWERS, ("even",), scales=mx_steps.compressed_tensors_mx
+        ),
+    ),
+    BlockProfile(
+        "microxcaling", f"{FP8} {FP6} {FP4} e1m6fin e1m2fin q1.6[symmetric] q1.2[symmetric]", POWERS, ("floor",),
+        "nearest_away", scales=mx_steps.microxcaling, adjusted=mx_steps.microxcaling_numbers,
+    ),
+    *(
+        BlockProfile(name, "e4m3fn", scale, ABSMAX, scales=steps)
+        for name, steps in (("deepseek_v3", mx_steps.deepseek_v3), ("deepseek_v3.2", mx_steps.deepseek_v3_2))
+        for scale in ("f32", POWERS)
+    ),
+    *(
+        BlockProfile("deepgemm", "e4m3fn", scale, ABSMAX, scales=mx_steps.deepgemm, factor=factor)
+        for scale, factor in (("f32", mx_steps.reciprocal), (POWERS, None))
+    ),
+    *(
+        BlockProfile(
+            "deepgemm", FP4, scale, ABSMAX, "nearest_zero",
+            scales=mx_steps.deepgemm, factor=factor, adjusted=mx_steps.deepgemm_fp4,
+        )
+        for scale, factor in (("f32", mx_steps.reciprocal), (POWERS, None))
+    ),
+    BlockProfile(
+        "hifloat4", "e1m2fin", HIF4, ABSMAX, "nearest_away",
+        scales=hif4_steps.scales, factor=hif4_steps.factor, adjusted=hif4_steps.plus_zero,
+    ),
+    BlockProfile(
+        "hifloat4", "e1m6fin e1m3fin e1m1fin", PAIRS, ("floor",), "nearest_away", adjusted=hif4_steps.plus_zero,
+    ),
+    # of the scales of blocks
+    BlockProfile("amax_scale", "e4m3fn", "f32", product=nvfp4_steps.scale_times_number),
+    BlockProfile(
+        "global_scale", "e4m3fn", "f32", ABSMAX,
+        scales=nvfp4_steps.compressed_tensors_number, product=nvfp4_steps.scale_over_number,
+    ),
+    *(
+        BlockProfile(
+            name, "e4m3fn", "f32", ABSMAX, scales=nvfp4_steps.peak_number, product=nvfp4_steps.share_of_peak
+        )
+        for name in ("amax_over_1536", "amax_over_2688")
+    ),
+)  # fmt: skip
+BLOCK_PROFILES: dict[str, tuple[BlockProfile, ...]] = {
+    name: tuple(row for row in TABLE if row.name == name) for name in dict.fromkeys(row.name for row in TABLE)
 }
 
 
-def block_profile_of(given: str | BlockProfile) -> BlockProfile:
-    """A profile by name; `SpecError` with the names there are for any other."""
-    return (
-        given if isinstance(given, BlockProfile) else BLOCK_PROFILES[choose("profile", given, BLOCK_PROFILES)]
-    )
+def profile_of(given: str | BlockProfile, of: str, scale: str) -> BlockProfile:
+    """The row of a profile for elements and scales by their specs; `SpecError` with those there are for
+    any other."""
+    if isinstance(given, BlockProfile):
+        rows: tuple[BlockProfile, ...] = (given,)
+    else:
+        rows = BLOCK_PROFILES[choose("profile", given, BLOCK_PROFILES)]
+    for row in rows:
+        if (not row.elements or of in row.elements.split()) and row.scale in ("", scale):
+            return row
+    kinds = "; ".join(f"of={' or '.join(row.elements.split())} with scale={row.scale}" for row in rows)
+    raise SpecError(f"profile={rows[0].name} has {kinds}; got of={of} with scale={scale}", "")

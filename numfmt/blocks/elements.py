@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,6 +26,9 @@ LEAST = np.finfo(np.float64).smallest_subnormal
 TINY = 2.0**-126  # the least normal number of float32
 
 
+Adjusted = Callable[[Array, Format], Array]
+
+
 class Job(NamedTuple):
     """All that decides an element beside the number: flat arrays of a number for each scale of the layout."""
 
@@ -33,6 +37,8 @@ class Job(NamedTuple):
     factor: Array  # float64 where quotients are exact, else float32
     unit: Array  # float64: what 1 is worth
     divide: bool  # x / factor; else x * factor
+    adjusted: Adjusted | None = None  # what becomes of that before it is rounded; float64 factors that are
+    # no powers of two come with one
 
     @property
     def exact(self) -> bool:
@@ -125,7 +131,8 @@ def in_units(x: Array, job: Job, where: slice) -> Array:
     if job.exact:
         under = (t == 0) & (given != 0)
         t[under] = np.copysign(LEAST, given[under])
-    return np.where(np.isnan(factor), number(0), t)
+    t = np.where(np.isnan(factor), number(0), t)
+    return t if job.adjusted is None else job.adjusted(t, job.of)
 
 
 def _worth(values: Array, job: Job, where: slice) -> Array:
@@ -185,6 +192,7 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     compiled = _loops(engine)
     suits = (
         _suits(out, job)
+        and job.adjusted is None
         and out.dtype.itemsize <= 4
         and rule.overflow == "saturate"  # other policies tell a quotient past float32 from an infinity
         and (not job.exact or (x.dtype == np.float32 and _is_exact_in_float32(job)))
@@ -193,7 +201,7 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     loop = _ROUNDING.get((kind, getattr(lowered.bare[0], "__name__", ""))) if lowered else None
     if loop is None or lowered is None:
         return None
-    called, p = getattr(compiled, loop), 1 / job.unit if job.exact else job.factor
+    called, p = getattr(compiled, loop), 1 / job.factor if job.exact and job.divide else job.factor
     constants = p.astype(np.float32), job.unit, lowered.bare[1], np.array(job.layout.rows()[1], np.int64)
     how = DIVIDE * (job.divide and not job.exact)
     return lambda x, out, first, last: called(x, out, *constants, how, first, last)

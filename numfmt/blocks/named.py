@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import SpecError
 from ..registry import RECIPES, Option, integer, scaled_family
-from .block import NAMES, Block
+from .block import Block, named_as, without_profile
 
 MSFP = range(11, 17)  # 8 bits of exponent, a sign and 2 to 7 bits of magnitude
 BFP = range(3, 25)  # bits of an element
@@ -29,6 +29,7 @@ def _pairs(magnitude: int) -> Block:
     return Block(f"e1m{magnitude - 1}fin", pair, 2)
 
 
+_FACTORS = Block("e1m0b0finu", Block("e1m0b0finu", "e6m2b48fnu[normal]", 8), 2)  # of 1 or 2
 TABLE = {
     "mxfp8_e4m3": Block("e4m3fn", "e8m0fnu", 32),
     "mxfp8_e5m2": Block("e5m2", "e8m0fnu", 32),
@@ -38,6 +39,9 @@ TABLE = {
     "mxint8": Block("q1.6[symmetric]", "e8m0fnu", 32),
     **{f"msfp{n}": Block(f"e1m{n - 10}fin", "e8m0fnu", 16) for n in MSFP},
     **{name: _pairs(bits) for name, bits in MX_PAIRS.items()},
+    "hif4": Block("e1m2fin", _FACTORS, 4, profile="hifloat4"),
+    "nvfp4": Block("e2m1fn", Block("e4m3fn", "f32"), 16, profile="transformer_engine"),
+    "nvfp4_16x16": Block("e2m1fn", Block("e4m3fn", "f32"), (16, 16), profile="transformer_engine"),
     "flex16+5": Block("int16", "e5m0b31finu", profile="flexpoint"),
     "deepseek_1x128": Block("e4m3fn", "f32", 128),
     "deepseek_128x128": Block("e4m3fn", "f32", (128, 128)),
@@ -53,7 +57,7 @@ OTHER_NAMES = {
 def _register() -> None:
     for name, block in TABLE.items():
         RECIPES[name] = OTHER_NAMES.get(name, ())
-        NAMES[block.of, block.scale, block.size] = name, block
+        named_as(block, name)
 
 
 _register()
@@ -151,8 +155,8 @@ def _changed(block: Block, axis: str | None, rule: str | None, profile: str | No
     """A block with what is given; a profile brings its own rule."""
     own = block.rule if profile is None else None
     return Block(
-        block.of, block.scale, block.size, block.axis if axis is None else int(axis), rule or own,
-        profile or block.profile,
+        block.of, without_profile(block.scale), block.size, block.axis if axis is None else int(axis), rule or own,
+        profile or block.profile.name,
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Float(Format):
     bias: int
     variant: str = "ieee"
     subnormals: bool = True
-    zero_kept: bool = True  # False: code 0 is an ordinary value too, and there are no subnormals
+    normal: bool = False  # code 0 is an ordinary value too: neither zero nor subnormals
 
     default_overflow = "ieee"
 
@@ -106,7 +106,7 @@ class Float(Format):
     @cached_property
     def has_zero(self) -> bool:
         """`fnu` and `finu` without fraction bits have no zero: code 0 is an ordinary binade (e8m0fnu)."""
-        return self.zero_kept and not (self.rejects_negatives and self.man_bits == 0)
+        return not self.normal and not (self.rejects_negatives and self.man_bits == 0)
 
     @cached_property
     def max_mag(self) -> int:
@@ -213,7 +213,7 @@ class Float(Format):
     def __str__(self) -> str:
         plain = Float(self.exp_bits, self.man_bits, self.bias, self.variant)
         off = "" if self.subnormals else "[subnormals=off]"
-        return (NAMES.get(plain) or _spelling(plain)) + (off if self.zero_kept else "[zero=off]")
+        return (NAMES.get(plain) or _spelling(plain)) + ("[normal]" if self.normal else off)
 
 
 def default_bias(exp_bits: int, variant: str) -> int:
@@ -260,17 +260,17 @@ _LEAST_BITS = {  # variant: (exponent bits, fraction bits)
 
 @family(
     pattern=r"e(?P<x>\d+)m(?P<y>\d+)(?:b(?P<bias>-?\d+))?(?P<variant>fnuz|fnu|fn|finu|fin|)",
-    options={"subnormals": Option(("on", "off"), "on"), "zero": Option(("on", "off"), "on")},
+    options={"subnormals": Option(("on", "off"), "on"), "normal": Option(("on", "off"), "off")},
     examples=(
         "e5m10", "e5m2", "e4m3", "e4m3fn", "e3m4", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "e2m1fn",
         "e2m3fn", "e3m2fn", "e1m2fin", "e5m10fin", "e8m0fnu", "e4m3fnu", "e4m4fn", "e3m5b0",
         "e6m9", "e4m3fn[subnormals=off]", "e5m10[subnormals=off]", "e5m2b-3fnuz", "e4m3b-1000fn", "e2m1b1040", "e3m0fnu", "e5m0b31finu", "e1m0b0finu",
-        "e4m3finu", "e6m2b48fnu[zero=off]", "e3m2finu[zero=off]",
+        "e4m3finu", "e6m2b48fnu[normal]", "e3m2finu[normal]",
     ),
 )  # fmt: skip
-def parse_float(match: re.Match[str], spec: str, subnormals: str, zero: str) -> Float:
-    """`eXmY[b<bias>][suffix]`: X exponent bits, Y fraction bits. `[zero=off]`: an unsigned format whose
-    codes are all normal, as HiF4's scale `e6m2b48fnu[zero=off]`."""
+def parse_float(match: re.Match[str], spec: str, subnormals: str, normal: str) -> Float:
+    """`eXmY[b<bias>][suffix]`: X exponent bits, Y fraction bits. `[normal]`: an unsigned format
+    without zero and subnormals, as HiF4's scale `e6m2b48fnu[normal]`."""
     exp_bits, man_bits = int(match["x"]), int(match["y"])
     variant = match["variant"] or "ieee"
     least_exp, least_man = _LEAST_BITS[variant]
@@ -288,11 +288,11 @@ def parse_float(match: re.Match[str], spec: str, subnormals: str, zero: str) -> 
         raise SpecError(f"{spec!r}: with one exponent bit the bias is 1, got {bias}", spec)
     if variant == "fn" and (exp_bits, man_bits) in _OCP_WITHOUT_NAN:
         variant = "fin"
-    if zero == "off" and VARIANTS[variant].signed:
-        raise SpecError(f"{spec!r}: zero=off is for unsigned formats, 'fnu' and 'finu' after the name", spec)
-    kept = zero == "on" or man_bits == 0
-    on = subnormals == "on" or man_bits == 0 or not kept
-    return check(Float(exp_bits, man_bits, bias, variant, on, kept), spec)
+    if normal == "on" and VARIANTS[variant].signed:
+        raise SpecError(f"{spec!r}: normal is for unsigned formats, 'fnu' and 'finu' after the name", spec)
+    whole = normal == "on" and man_bits > 0
+    on = subnormals == "on" or man_bits == 0 or whole
+    return check(Float(exp_bits, man_bits, bias, variant, on, whole), spec)
 
 
 # canonical name, spelling, aliases (those of NumPy, torch and ml_dtypes among them)

@@ -26,7 +26,7 @@ def fits(fmt: Float, width: int) -> bool:
     subnormals or large enough that no subnormal word matters, yet the ulp of some word. Without
     a zero the loops know powers of two alone.
     """
-    if not fmt.zero_kept:
+    if fmt.normal:
         return False
     least = 1 - BIAS[width]
     own = fmt.emin == least and fmt.subnormals
