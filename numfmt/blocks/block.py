@@ -427,13 +427,14 @@ def named_as(block: Block, name: str) -> None:
 def spelled(block: Block) -> str:
     """The spec of a block."""
     scale = without_profile(block.scale) if block.profile.inner else block.scale
-    name, plain = NAMES.get((block.of, scale, block.size), ("block", None))
+    name, known = NAMES.get((block.of, scale, block.size), ("block", None))
+    profile, usual = block.profile.name, known.profile.name if known else "default"
     given: dict[str, Any] = {"axis": block.axis}
-    if plain is None:
+    if known is None or profile == "default" != usual:
+        name, usual = "block", "default"
         given = {"of": block.of, "scale": scale, "size": _size_text(block.size), **given}
     given["rule"] = None if block.rule == block.default_rule else block.rule
-    usual = "default" if plain is None else plain.profile.name
-    given["profile"] = None if block.profile.name == usual else block.profile.name
+    given["profile"] = None if profile == usual else profile
     options = ",".join(f"{key}={value}" for key, value in given.items() if value is not None)
     return f"{name}[{options}]" if options else name
 
