@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -235,6 +236,8 @@ def test_curves_of_training_are_means_over_seeds():
     assert accuracy.lines[0].get_xdata().tolist() == [1, 2, 3]
     low, high = accuracy.get_ylim()
     assert low == 1 > high
+    faultless = plotting.training(Training((replace(RUNS[0], accuracy=1.0),))).axes[0]
+    assert faultless.lines[0].get_ydata().tolist() == [0.001]
 
 
 @pytest.mark.parametrize("runs", [[], Training(()), RUNS.outcomes(), None])

@@ -95,6 +95,7 @@ def test_a_master_copy_keeps_what_the_weights_lose():
     run.step(X[:8], LABELS[:8])
     for parameter, old in zip(parameters(run), before, strict=True):
         assert (parameter.held != old).any()
+        numfmt.testing.assert_same_bits(parameter.held, old + parameter.velocity, "f32")
         numfmt.testing.assert_same_bits(parameter.value, numfmt.cast(parameter.held, "e4m3fn"), "f32")
     first = parameters(run)[0]
     assert (first.held != first.value).mean() > 0.9
@@ -185,6 +186,15 @@ def test_underflow_is_counted_exactly():
     numerics.write(x, "activations", "a")
     numerics.write(np.float32([1, tiny]), "gradients", "b")
     assert numerics.tally == Tally(elements=14, nonzero=10, lost=4, clipped=2, nonfinite=4)
+
+
+def test_each_epoch_counts_its_own():
+    run = run_of(POLICIES["int16 step 2^-10"])
+    run.epoch(X, LABELS)
+    first = run.numerics.tally
+    run.epoch(X, LABELS)
+    assert run.numerics.tally is not first
+    assert run.numerics.tally.elements == first.elements > 0
 
 
 def test_tensors_keep_their_state_apart():

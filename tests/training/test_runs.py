@@ -10,12 +10,12 @@ import pytest
 
 import numfmt
 from numfmt.errors import SpecError
-from numfmt.training import NETWORKS, POLICIES, Autoflex, Epoch, Policy, Training, compare_training
+from numfmt.training import NETWORKS, POLICIES, Autoflex, Epoch, Policy, Rounded, Training, compare_training
 from numfmt.training.examples import digits, examples_of
 
 RNG = np.random.default_rng(2)
 X = RNG.standard_normal((120, 5, 5)).astype(np.float32)
-DATA = X, (X[:, 0, 0] > 0) + (X[:, 1, 1] > 0)
+DATA = X, (X[:, :2, 0] > 0).sum(axis=1)
 TINY = {"data": DATA, "epochs": 2, "batch": 30}
 
 
@@ -23,6 +23,7 @@ def test_the_digits_are_learned_in_f32():
     pytest.importorskip("sklearn")
     runs = compare_training("f32", NETWORKS, epochs=4)
     assert [row.epoch for row in runs] == [1, 2, 3, 4] * 2
+    assert [outcome.network for outcome in runs.outcomes()] == list(NETWORKS)
     for outcome in runs.outcomes():
         assert outcome.accuracy > 0.9
         assert outcome.underflow_last < 1e-3
@@ -32,7 +33,7 @@ def test_the_digits_are_learned_in_f32():
 def test_what_the_table_shows_of_gradients():
     """The coarse statements of the documentation; no digits of them."""
     pytest.importorskip("sklearn")
-    runs = compare_training("f32, f16 mixed, f16 mixed x1024, int16 step 2^-12", epochs=3)
+    runs = compare_training("f32, f16 mixed, f16 mixed x1024, int16 step 2^-12", epochs=4)
     f32, plain, scaled, fixed = runs.outcomes()
     assert f32.underflow_last < scaled.underflow_last < plain.underflow_last / 3
     assert plain.underflow_first < plain.underflow_last
@@ -64,6 +65,27 @@ def test_the_same_seed_gives_the_same_table(formats):
     assert first.to_csv() == second.to_csv()
 
 
+def test_underflow_is_a_share_of_what_was_not_zero():
+    """Behind a rectifier some gradients are 0 already."""
+
+    def nothing(seed):
+        return lambda x: Rounded(np.zeros_like(x))
+
+    def loss_alone(seed):
+        return lambda x: Rounded(x if x.shape == (30, 3) else np.zeros_like(x))
+
+    assert {r.underflow for r in compare_training(Policy("x", "f32", gradients=nothing), **TINY)} == {1.0}
+    lost = compare_training(Policy("x", "f32", gradients=loss_alone), **TINY)[0].underflow
+    assert 0.5 < lost < 1
+
+
+def test_accuracy_is_that_of_what_was_held_back():
+    """Their classes are turned round, so that whoever learns the others is wrong."""
+    held_back = np.isin(np.arange(120), examples_of((np.arange(120)[:, None], DATA[1])).test_x)
+    labels = (X[:, 0, 0] > 0) ^ held_back
+    assert compare_training("f32", data=(X, labels), epochs=40)[-1].accuracy < 0.3
+
+
 def test_another_seed_gives_another_run():
     a, b = (compare_training("f32", seed=seed, **TINY)[0].loss for seed in (0, 1))
     assert a != b
@@ -90,7 +112,7 @@ def row(**given):
 
 
 ROWS = (
-    row(underflow=0.2), row(epoch=2, accuracy=0.9, overflow=0.125),
+    row(underflow=0.2, overflow=0.125), row(epoch=2, accuracy=0.9),
     row(seed=1, underflow=0.4, skipped=4), row(seed=1, epoch=2, accuracy=0.7, loss=0.25, underflow=0.75),
     row(policy="q", epoch=1),
 )  # fmt: skip
@@ -129,6 +151,7 @@ def test_a_quarter_is_held_back():
     x = np.arange(40.0)[:, None]
     found = examples_of((x, np.arange(40) % 4))
     assert (len(found.x), len(found.test_x), found.shape, found.classes) == (30, 10, (1,), 4)
+    assert found.test_x[:, 0].tolist() != sorted(found.test_x[:, 0])
     assert sorted([*found.x[:, 0], *found.test_x[:, 0]]) == x[:, 0].tolist()
     np.testing.assert_array_equal(found.labels, found.x[:, 0] % 4)
     np.testing.assert_array_equal(found.test_labels, found.test_x[:, 0] % 4)
@@ -172,7 +195,7 @@ REFUSED = {
     "NaN": ({"data": (X * np.nan, ONES)}, ValueError, "inputs must be finite in float32"),
     "large": ({"data": (X.astype(float) * 1e300, ONES)}, ValueError, "inputs must be finite in float32"),
     "one class": ({"data": (X, 0 * ONES)}, ValueError, "not all are 0"),
-    "negative": ({"data": (X, -ONES)}, ValueError, "labels count from 0"),
+    "negative": ({"data": (X, np.arange(120) - 1)}, ValueError, "labels count from 0"),
     "one example": ({"data": (X[:1], ONES[:1])}, ValueError, "at least 2 examples"),
     "no image": ({"network": "convolution", "data": (X[:, 0], ONES)}, ValueError, "images of at least 5 x 5"),
 }
@@ -187,7 +210,7 @@ def test_bad_arguments(case):
 
 def test_nan_into_a_format_without_nan_says_what_to_do():
     def broken(seed):
-        return lambda x: numfmt.training.Rounded(np.full_like(x, np.nan))
+        return lambda x: Rounded(np.full_like(x, np.nan))
 
     with pytest.raises(numfmt.RangeError, match="NaN, the format has none"):
         compare_training(Policy("x", "int8[scale=0.1]", gradients="f32", master=broken), **TINY)
