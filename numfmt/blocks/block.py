@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..engine.outputs import own_code_dtype
 from ..engine.plan import plan
 from ..engine.run import execute
 from ..errors import SpecError, choose
-from ..format import Format
+from ..format import Format, significant_bits
 from ..formats.floats import Float
 from ..reference import policy
 from ..registry import element, parse
@@ -23,11 +24,14 @@ from .array import Array, BlockArray
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
-from .reading import plain, read, single
+from .reading import plain, read, single, wide
 from .rules import RULES
+from .scale import TINY, given_numbers
 from .shared import Request, SharedScale, refused
 
 LARGEST = float(np.finfo(np.float32).max)
+LEAST = float(np.finfo(np.float32).smallest_subnormal)
+SINGLE_BITS, DOUBLE_BITS = 24, 53  # significant bits of float32 and float64
 
 
 @dataclass(frozen=True, repr=False, init=False)
@@ -57,8 +61,9 @@ class Block(SharedScale):
     Notes
     -----
     Where scales are powers of two, x over its scale is exact, and is rounded once, from any dtype. Else x
-    is first rounded to float32 and divided in float32. Elements saturate. A value is the product of the
-    element and its scales, rounded once to the result's dtype.
+    is first rounded to float32 and divided in float32, and scales that are a block decode to float32.
+    Elements saturate. A value is the product of the element and its scale, rounded once to the result's
+    dtype.
 
     A scale is brought between the least positive and the largest value of its format. A block of zeros
     has scale 0, or the least value of a format without 0. NaN or infinity in a block makes its scale NaN,
@@ -84,10 +89,10 @@ class Block(SharedScale):
         self, of: Any, scale: Any, size: Any = None, axis: int | None = None, rule: str | None = None,
         profile: Any = "default",
     ) -> None:  # fmt: skip
-        elements_of, held = element(of), _scale_format(scale)
+        elements_of, held = _element_format(of), _scale_format(scale)
         chosen = profile_of(profile, str(elements_of), str(without_profile(held)))
         given = {
-            "of": elements_of, "scale": _with_profile(held, chosen), "size": _size(size), "axis": axis,
+            "of": elements_of, "scale": _with_profile(held, chosen), "size": _size(size), "axis": _axis(axis),
             "profile": chosen,
         }  # fmt: skip
         for name, value in given.items():
@@ -97,6 +102,12 @@ class Block(SharedScale):
             raise SpecError("tiles lie in the last two axes: leave axis= out", "")
         if self.rule == "even" and self.of.step is None:
             raise SpecError(f"rule=even takes elements with fraction bits; '{self.of}' has none", "")
+        most = DOUBLE_BITS - (1 if self.is_exact else SINGLE_BITS)
+        if digits(self.of) > most and chosen.product is None:
+            raise SpecError(
+                f"elements under '{held}' have at most {most} significant bits, so that their products are rounded"
+                f" once; '{self.of}' has {digits(self.of)}", "",
+            )  # fmt: skip
 
     @property
     def default_rule(self) -> str:
@@ -144,9 +155,7 @@ class Block(SharedScale):
     def _along(self, axis: int | None, shape: Shape) -> Block:
         if axis is None:
             return self
-        if isinstance(axis, bool) or not hasattr(axis, "__index__"):
-            raise TypeError(f"axis= takes one integer, got {axis!r}")
-        place = index_of(int(axis), shape)
+        place = index_of(_axis(axis) or 0, shape)
         if isinstance(self.size, tuple):
             raise ValueError(f"axis={axis} conflicts with the tiles of '{self}'")
         if self.axis is not None and index_of(self.axis, shape) != place:
@@ -155,15 +164,18 @@ class Block(SharedScale):
 
     def _given(self, raw: Any, counted: Shape) -> Any:
         """Scales that come with a call, rounded to their format."""
-        numbers = np.asarray(raw, np.float64)
-        if not (np.isfinite(numbers) & (numbers > 0)).all():
-            raise ValueError("scale= takes finite numbers above 0")
+        numbers = wide(given_numbers(raw)).astype(np.float64)
         if numbers.size != 1 and numbers.shape != counted:
             raise ValueError(f"scale= has shape {numbers.shape}; it is {counted} or one number")
-        return self.stored(np.broadcast_to(numbers.reshape(() if numbers.size == 1 else counted), counted))
+        _check_scales(numbers, ~(np.isfinite(numbers) & (numbers > 0)), "not a finite number above 0")
+        held = self.stored(np.broadcast_to(numbers.reshape(() if numbers.size == 1 else counted), counted))
+        _check_scales(numbers, self.units(held)[0] == 0, f"0 in '{self.scale}'")
+        return held
 
     def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Any, None]:
+        policy(self.of, nan=request.nan)
         if scale is not None:
+            self._check_elements(x, request)
             return scale, None
         counted = self._counted(x, request)
         peaks = magnitudes(counted, self.granularity, request.engine)
@@ -171,7 +183,18 @@ class Block(SharedScale):
             if self.profile.scales is not None and self.rule != "given":
                 return self.profile.scales(counted, peaks, self), None
             raw = RULES[self.rule](counted, peaks, self)
-        return self.stored(np.where(np.isfinite(peaks), raw, np.nan)), None
+            positive = np.where(peaks > 0, np.maximum(raw, LEAST), raw)
+        return self.stored(np.where(np.isfinite(peaks), positive, np.nan)), None
+
+    def _check_elements(self, x: Array, request: Request) -> None:
+        """`RangeError` for NaN that neither an element nor a scale given with the call can say."""
+        bad = np.isnan(x)
+        if self.of.nan() is None and request.nan is None and bad.any():
+            what = f"NaN, '{self.of}' has none and the scales are given"
+            raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
+
+    def numbers(self, given: Input) -> Array:
+        return wide(given) if self.is_exact and self.profile.factor is None else plain(given)
 
     def stored(self, raw: Array) -> Any:
         """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
@@ -205,6 +228,8 @@ class Block(SharedScale):
                 values = self.profile.product(
                     np.ones(values.shape, np.float32), values.astype(np.float32), self
                 )
+        elif not self.is_exact:
+            values = np.minimum(values, LARGEST).astype(np.float32)
         return values.astype(np.float64), np.zeros(())
 
     # Elements
@@ -224,6 +249,9 @@ class Block(SharedScale):
         )  # fmt: skip
         noise = draws.source(rule, request.seed, request.noise, x.shape)
         numbers = _with_number(x, request.nan)
+        if rule.nan_code == -1 and (bad := np.isnan(numbers)).any():
+            what = f"NaN, and '{self.of}' has none"
+            raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
         elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
         if kind == "code" and self.profile.nan_code is not None and request.nan is None:
             out[np.isnan(x)] = self.profile.nan_code
@@ -258,7 +286,7 @@ class Block(SharedScale):
             return job._replace(factor=among.spread(factor, shape), divide=False)
         if self.is_exact:
             return job
-        step = np.minimum(unit, LARGEST).astype(np.float32)
+        step = unit.astype(np.float32)
         own = self.profile.scales is None
         return job._replace(factor=np.where(step == 0, np.float32(np.inf), step) if own else step)
 
@@ -272,7 +300,7 @@ class Block(SharedScale):
         raise ValueError(f"'{self}' has blocks; `located` says what becomes of an element")
 
     def located(self, x: Any, index: Any, **keywords: Any) -> Located:
-        given = np.asarray(plain(read(x)))
+        given = np.asarray(self.numbers(read(x)))
         array = self.encode(given, **keywords)
         block, place = array.format, _index(index, given.shape)
         assert isinstance(block, Block)
@@ -360,6 +388,24 @@ def _scale_format(spec: Any) -> Format | Block:
     return form
 
 
+def _element_format(spec: Any) -> Format:
+    form = element(spec)
+    if not TINY <= form.max <= LARGEST:
+        raise SpecError(
+            f"the largest value of elements is positive and a normal number of float32; that of '{form}' is"
+            f" {form.end_text(form.max)}", "",
+        )  # fmt: skip
+    return form
+
+
+@cache
+def digits(form: Format) -> int:
+    """Significant bits of a value, at most."""
+    if isinstance(form, Float):
+        return form.man_bits + 1
+    return form.bits if form.uniform else max(significant_bits(value) for _, value in form.values())
+
+
 def _ends(scale: Format) -> Ends:
     return Ends(float(scale.smallest), 0, 0.0, float(scale.max))
 
@@ -372,12 +418,21 @@ def _size(given: Any) -> int | tuple[int, int] | None:
     if given is None:
         return None
     sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,)
-    whole = all(hasattr(n, "__index__") and not isinstance(n, bool) for n in sizes)
-    if not whole or len(sizes) > 2 or min(sizes) < 1:
+    if len(sizes) not in (1, 2) or not all(map(_is_integer, sizes)) or min(sizes) < 1:
         raise ValueError(
             f"size is the number of elements of a block, 1 or more, or rows and columns; got {given!r}"
         )
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
+
+
+def _axis(given: Any) -> int | None:
+    if given is not None and not _is_integer(given):
+        raise TypeError(f"axis= takes one integer, got {given!r}")
+    return None if given is None else int(given)
+
+
+def _is_integer(given: Any) -> bool:
+    return type(given) is int or isinstance(given, np.integer)
 
 
 def _granularity(size: int | tuple[int, int] | None, axis: int | None) -> Granularity:
@@ -404,6 +459,14 @@ def _stored(raw: Array, form: Format, block: Block) -> Array:
     return result
 
 
+def _check_scales(given: Array, bad: Array, problem: str) -> None:
+    if bad.any():
+        first = tuple(int(i) for i in np.argwhere(bad)[0])
+        number = float(given.reshape(-1)[0] if given.size == 1 else given[first])
+        at = f" at {first[0] if len(first) == 1 else first}" if first and given.size > 1 else ""
+        raise ValueError(f"scale= has {number!r}{at}, which is {problem}; a scale is finite and above 0")
+
+
 def _is_end(nan: Any) -> bool:
     return isinstance(nan, str) and nan in ("min", "max")
 
@@ -413,7 +476,7 @@ def _with_number(x: Array, nan: Any) -> Array:
     if nan is None or _is_end(nan):
         return x
     bad = np.isnan(x)
-    return np.where(bad, single(nan), x).astype(x.dtype) if bad.any() else x
+    return np.where(bad, np.clip(single(nan), -LARGEST, LARGEST), x).astype(x.dtype) if bad.any() else x
 
 
 NAMES: dict[tuple[Format, Format | Block, Any], tuple[str, Block]] = {}  # what blocks are known by

@@ -11,11 +11,12 @@ from ..engine.inputs import Input
 from ..engine.plan import plan
 from ..engine.run import execute
 from ..format import Format
+from ..kernels.affine import odd_sum
 from ..reference import encode, exact, policy
 from ..registry import element
 
 Array = np.ndarray[Any, Any]
-SINGLE = element("f32")
+SINGLE, DOUBLE = element("f32"), element("f64")
 
 
 def read(x: Any) -> Input:
@@ -23,7 +24,7 @@ def read(x: Any) -> Input:
     if inputs.is_tensor(x):
         return inputs.classify_tensor(x)
     if inputs.is_exact_scalar(x):
-        return Input(np.asarray(single(x)))
+        return Input(np.asarray(double(x)))
     return inputs.classify(x if isinstance(x, np.ndarray) else inputs.as_array(x))
 
 
@@ -34,6 +35,26 @@ def single(x: Any) -> np.float32:
     np.float32(0.1)
     """
     return np.uint32(encode(exact(x), SINGLE, policy(SINGLE))).view(np.float32)
+
+
+def double(x: Any) -> np.float64:
+    """A scalar as float64, rounded to odd: no later rounding to at most 51 bits can tell.
+
+    >>> double("1e-400")
+    np.float64(5e-324)
+    """
+    return np.uint64(encode(exact(x), DOUBLE, policy(DOUBLE, "to_odd"))).view(np.float64)
+
+
+def wide(given: Input) -> Array:
+    """As `plain`, but what float32 may not hold becomes float64, rounded to odd."""
+    x = given.array
+    if given.coded is not None or inputs.width_of(x.dtype) == 32 or x.dtype.str[1:] == "f8":
+        return plain(given)
+    if x.dtype.kind == "f":
+        return inputs.odd_float64(x) if x.dtype.itemsize > 8 else x.astype(np.float64)
+    high = x >> 11
+    return np.asarray(odd_sum(high.astype(np.float64) * 2048.0, (x - (high << 11)).astype(np.float64)))
 
 
 def plain(given: Input) -> Array:

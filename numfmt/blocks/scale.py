@@ -36,7 +36,7 @@ class Scale:
 
     def given(self, raw: Any) -> Array:
         """A number or an array of numbers rounded to the format; `ValueError` where one cannot divide."""
-        numbers = _numbers(raw)
+        numbers = given_numbers(raw)
         scales = rounded(numbers, self.of)
         bad = ~((scales >= TINY) & np.isfinite(scales))
         if bad.any():
@@ -44,7 +44,8 @@ class Scale:
         return scales
 
 
-def _numbers(raw: Any) -> Input:
+def given_numbers(raw: Any) -> Input:
+    """Scales of a call, as the engines take numbers; `TypeError` for anything else."""
     try:
         given = read(raw)
     except (TypeError, ValueError):

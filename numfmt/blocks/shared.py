@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
-from fractions import Fraction
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from ..engine.inputs import Input
 from ..engine.plan import ENGINES
 from ..errors import RangeError, choose
 from ..format import Format
+from ..reference import exact
 from ..scaled import ScaledFormat
 from .array import F4, Array, BlockArray, spread_bits
 from .granularity import Granularity, Shape
@@ -82,6 +82,10 @@ class SharedScale(ScaledFormat):
     def of_part(self, granularity: Granularity, scales: Any) -> SharedScale:
         """The format of a part of an array, whose scales are these and change as `granularity` says."""
 
+    def numbers(self, given: Input) -> Array:
+        """What is given, as float32 or float64 numbers."""
+        return plain(given)
+
     def check_shared(self, scales: Any, zeros: Array | None) -> None:
         """`ValueError` for scales and zero points that no array of this format has."""
         if zeros is not None:
@@ -130,7 +134,7 @@ class SharedScale(ScaledFormat):
         request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
-        numbers = plain(given)
+        numbers = block.numbers(given)
         codes = outputs.output(given.array.shape, block._code_dtype(dtype, out), out)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("code", numbers, codes, scales, zeros, request)
@@ -158,7 +162,7 @@ class SharedScale(ScaledFormat):
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         wanted = _value_dtype(dtype, out, _float_dtype(x, given))
-        numbers = plain(given)
+        numbers = block.numbers(given)
         result = outputs.output(given.array.shape, wanted, out)
         values = _values_for(result)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
@@ -217,12 +221,14 @@ def _value_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
 
 def _values_for(result: Array) -> Array:
     """Where values are computed: in the result, unless that takes Fractions."""
-    return np.empty(result.shape, F4) if result.dtype.kind == "O" else result
+    return np.empty(result.shape) if result.dtype.kind == "O" else result
 
 
 def _delivered(values: Array, result: Array) -> Array:
     if values is not result:
-        result[...] = np.array([Fraction(float(v)) for v in values.flat], object).reshape(result.shape)
+        exactly = np.empty(values.shape, object)
+        exactly.reshape(-1)[:] = [exact(v) for v in values.flat]
+        result[...] = exactly
     return result
 
 
