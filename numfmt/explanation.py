@@ -98,7 +98,7 @@ class Explanation:
         """Which end of the range x lies past."""
         fmt = self.format
         if not fmt.signed:
-            return "below the least value" if reference.is_negative(self.exact) else "past the last value"
+            return "below the least value" if self.exact < fmt.min else "past the last value"
         if self.overflow == "saturate_symmetric":
             return f"outside {fmt.end_text(-fmt.max)} to {fmt.end_text(fmt.max)}"
         return "past the last value"

@@ -183,7 +183,7 @@ def _table_row(f: FormatLimits) -> tuple[str, ...]:
     return (
         f"`{f.name}`",
         str(f.bits),
-        ", ".join(map(str, widths)),
+        ", ".join(map(str, widths)) if any(widths) else "-",
         form.end_text(f.max),
         power_text(f.smallest_normal),
         power_text(f.smallest_subnormal),

@@ -45,7 +45,7 @@ ALIASES: dict[str, str] = {}  # other name -> canonical name
 _AMBIGUOUS = {
     "fp8": "e4m3fn e5m2 e4m3 e3m4 e4m3fnuz e5m2fnuz",
     "fp6": "e3m2fn e2m3fn",
-    "fp4": "e2m1fn",
+    "fp4": "e2m1fn fp4_bnb",
     "bf8": "e5m2 e5m2fnuz",
     "fp24": "pxr24",
 }

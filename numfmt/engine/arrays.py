@@ -1,4 +1,4 @@
-"""The numpy engine: the formulas of `kernels.floats` and `kernels.fixed` on whole blocks of an array.
+"""The numpy engine: the formulas of `kernels.floats`, `.fixed` and `.codebook` on whole blocks of an array.
 
 Same names and arguments as the compiled loops.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import fixed, floats
+from ..kernels import codebook, fixed, floats
 from ..kernels.floats import decoding, rounding
 from ..kernels.words import and_, count_real, load, load_word, or_, real, shl, significand, sub, xor
 from ..noise import BLOCK, words
@@ -183,6 +183,47 @@ def decode_fixed(codes: Any, out: Any, p: Any) -> Any:
     for part in _blocks(codes.size):
         c = and_(load_word(codes[part], q.mask), q.mask)
         out[part] = count_real(sub(xor(c, q.sign), q.sign)) * real(q.step)
+        peak = max(peak, c.max())
+    return peak
+
+
+def _find(formula: Any, x: Any, out: Any, p: Any, q: Any) -> Any:
+    """Results of a formula of words."""
+    peak = q.zero
+    for part in _blocks(x.size):
+        with np.errstate(all="ignore"):
+            b = _loaded(x[part], p)
+            peak = max(peak, and_(b, q.magnitude).max())
+            y = formula(b)
+            out[part] = real(y) if out.dtype.kind == "f" else y
+    return peak
+
+
+def value_steps(x: Any, out: Any, p: Any) -> Any:
+    q = codebook.stepping(p)
+    return _find(lambda b: codebook.stepped(codebook.ordered(b, q), q, p), x, out, p, q)
+
+
+def value_lookup(x: Any, out: Any, p: Any) -> Any:
+    q = codebook.looking(p)
+    table, thresholds, results = codebook.parts(p, q)
+
+    def formula(b: Any) -> Any:
+        k = table[codebook.bucket(b, q)]
+        return results[codebook.located(codebook.ordered(b, q), k, q, thresholds)]
+
+    return _find(formula, x, out, p, q)
+
+
+code_steps, code_lookup = value_steps, value_lookup
+
+
+def decode_table(codes: Any, out: Any, p: Any) -> Any:
+    mask, values = p[0], real(p[1:])
+    peak = p.dtype.type(0)
+    for part in _blocks(codes.size):
+        c = load_word(codes[part], mask)
+        out[part] = values[and_(c, mask)]
         peak = max(peak, c.max())
     return peak
 

@@ -34,6 +34,8 @@ _COST = {
     "stochastic": 0.5,
     "fixed": 0.8,
     "fixed_stochastic": 0.9,
+    "steps": 0.6,
+    "lookup": 1.0,
 }  # and 0.2 for the nearest_even loops
 _IN_PLACE = ("even", "even_own", "even_adder")  # kinds that one loop over one array serves
 

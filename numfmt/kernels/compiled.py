@@ -13,13 +13,15 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, fixed, floats, gemmlowp, philox, words
+from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, philox, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
     GridParameters,
     IntegerParameters,
+    LookupParameters,
     RoundingParameters,
+    StepParameters,
 )
 
 _FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
@@ -179,6 +181,8 @@ _compile_unpacking(floats.decoding, DecodingParameters)
 _compile_unpacking(fixed.adding, AdderParameters)
 _compile_unpacking(fixed.grid, GridParameters)
 _compile_unpacking(fixed.counting, IntegerParameters)
+_compile_unpacking(codebook.stepping, StepParameters)
+_compile_unpacking(codebook.looking, LookupParameters)
 
 
 for _formula in (
@@ -191,6 +195,7 @@ for _formula in (
     floats.code_of_stochastic,
     fixed.nearest_sum, fixed.value_of_sum, fixed.code_of_sum, fixed.dropped, fixed.kept, fixed.grows,
     fixed.drawn, fixed.in_range, fixed.left, fixed.lost_left, fixed.integer_of, fixed.integer_drawn,
+    codebook.ordered, codebook.stepped, codebook.bucket, codebook.located, codebook.parts,
 ):  # fmt: skip
     register_jitable(_formula)
 
@@ -215,6 +220,11 @@ code_fixed = _loop(fixed.code_fixed)
 value_fixed_stochastic = _loop(fixed.value_fixed_stochastic)
 code_fixed_stochastic = _loop(fixed.code_fixed_stochastic)
 decode_fixed = _loop(fixed.decode_fixed)
+value_steps = _loop(codebook.value_steps)
+code_steps = _loop(codebook.code_steps)
+value_lookup = _loop(codebook.value_lookup)
+code_lookup = _loop(codebook.code_lookup)
+decode_table = _loop(codebook.decode_table)
 fill_noise = _loop(philox.fill_noise)
 
 
@@ -316,3 +326,14 @@ for _requantization_step in (
 
 requantize_rows = _loop(gemmlowp.requantize_rows)
 requantize_columns = _loop(gemmlowp.requantize_columns)
+
+
+# GGUF blocks
+
+for _block_step in (gguf.absmax, gguf.first_of, gguf.inverse):
+    register_jitable(_block_step)
+
+gguf_write_q8_0 = _loop(gguf.write_q8_0)
+gguf_write_q4_0 = _loop(gguf.write_q4_0)
+gguf_read_q8_0 = _loop(gguf.read_q8_0)
+gguf_read_q4_0 = _loop(gguf.read_q4_0)

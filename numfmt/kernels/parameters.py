@@ -137,6 +137,32 @@ class IntegerParameters(NamedTuple):
     step: Any
 
 
+class StepParameters(NamedTuple):
+    """Of the codebook loops that compare with every threshold; `thresholds` and `increments` follow."""
+
+    zero: Any
+    magnitude: Any  # mask: all but the sign bit
+    top: Any  # width - 1
+    sign: Any  # the sign bit
+    first: Any  # the result below all thresholds
+
+
+class LookupParameters(NamedTuple):
+    """Of the codebook loops that look up the one threshold near x. The table of buckets follows, then
+    the thresholds, then the results; `thresholds` and `results` say where they begin."""
+
+    zero: Any
+    magnitude: Any
+    top: Any
+    sign: Any
+    low: Any  # magnitudes are clamped to `low ... high`
+    high: Any
+    shift: Any  # and lose so many bits: what is left, less that of `low`, is the bucket
+    buckets: Any  # of one sign
+    thresholds: Any
+    results: Any
+
+
 def pack(parameters: tuple[Any, ...], width: int) -> np.ndarray[Any, Any]:
     """One array of words: what crosses into compiled code at little cost."""
     mask = (1 << width) - 1

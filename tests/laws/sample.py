@@ -27,6 +27,8 @@ def digests():
         "int8",
         "uq4.12",
         "int53",
+        "nf4",
+        "dyn8",
     ):
         hard = np.concatenate([edge_values(spec)[::2], hard_values(spec, many=60)[::7]])
         for mode in ("nearest_even", "toward_positive", "to_odd", "stochastic"):

@@ -31,7 +31,8 @@ x = np.concatenate([bits, small]).view(np.float32)
 x = x[~np.isnan(x)]
 wide = np.concatenate([x.astype(np.float64), [5e-324, -5e-324, 2.2e-308, -1e-310]])
 specs = ("f32", "bf16", "tf32", "f16", "e4m3fn", "e5m2", "e2m1fn", "e8m0fnu", "binary16p8se", "f64", "e4m3fn[subnormals=off]",
-         "int8", "q0.7", "fixed[bits=8,frac=-3]", "fixed[bits=12,frac=120]", "fixed[bits=20,frac=140]", "uint24", "int40")
+         "int8", "q0.7", "fixed[bits=8,frac=-3]", "fixed[bits=12,frac=120]", "fixed[bits=20,frac=140]", "uint24", "int40",
+         "nf4", "dyn8")
 modes = ("nearest_even", "toward_positive", "to_odd")
 
 def results():

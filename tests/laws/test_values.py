@@ -149,7 +149,7 @@ def test_directed_modes_stay_on_their_side(spec):
     assert ((down == up) == (down == x)).all()
 
 
-@pytest.mark.parametrize("spec", HELD)
+@pytest.mark.parametrize("spec", [spec for spec in HELD if "midpoints=" not in spec])
 def test_the_nearest_modes_take_the_nearest(spec):
     """By exact arithmetic on the values alone."""
     fmt = numfmt.parse(spec)
