@@ -111,11 +111,11 @@ def zeros_positive(t: Array, of: Format) -> Array:
 
 def microxcaling(x: Array, peaks: Array, block: Block) -> Any:
     """2**floor(log2 absmax) by float32's logarithm, so that some ulps below a power count as it; a block of
-    zeros counts as 2**-126."""
+    zeros counts as 2**-126. Past 2**127 NaN."""
     peak = peaks.astype(F4)
     found = np.floor(log2(np.where(peak == 0, F4(2.0**-126), peak))).astype(np.float64)
     power = np.exp2(np.maximum(found - exponent(block.of.max), -127))
-    return block.stored(np.where(np.isfinite(peak), power, np.nan))
+    return block.stored(np.where(power <= LAST, power, np.nan))
 
 
 def microxcaling_numbers(t: Array, of: Format) -> Array:

@@ -124,12 +124,9 @@ def four_over_six_factor(scales: Any, block: Block) -> Array:
 def _error(x: Array, raw: Array, number: Array, block: Block) -> Array:
     """The error of each block under scales `raw`: magnitudes or squares, added one after the other."""
     among, bound = block.granularity, BOUNDS[block.profile.name]
-    s = held(raw, block.scales_along(raw.shape).of)
-    which = among.layout(x.shape).scale_of(0, x.size)
-    given, step, factor = (
-        numbers.reshape(-1).astype(F4)[which]
-        for numbers in (x, among.spread(s, x.shape), among.spread(multiplier(s, number, bound), x.shape))
-    )
+    s, which = held(raw, block.scales_along(raw.shape).of), among.layout(x.shape).scale_of(0, x.size)
+    step, factor = (among.spread(n, x.shape)[which] for n in (s, multiplier(s, number, bound)))
+    given = x.reshape(-1).astype(F4)
     values = held(given * factor, block.of) * step * number / (SIX * F4(bound))
     off = values - given
     squared = block.profile.name in SQUARED
