@@ -144,18 +144,24 @@ def _blocks(picks: Picks, shape: Shape, sizes: dict[int, int]) -> Picks:
 def _among_blocks(pick: int | slice, n: int, size: int) -> slice:
     """The blocks of a slice that `_check_whole` has let pass."""
     assert isinstance(pick, slice)
-    start, stop, step = pick.indices(n)
-    return slice(start // size, -(-stop // size)) if range(start, stop, step) else slice(0, 0)
+    kept = range(n)[pick]
+    return slice(kept[0] // size, kept[-1] // size + 1) if kept else slice(0, 0)
 
 
 def _check_whole(pick: int | slice, n: int, size: int, axis: int) -> None:
-    """A slice along a blocked axis begins where a block does, and ends where one does."""
-    start, stop, step = pick.indices(n) if isinstance(pick, slice) else (0, 1, 0)
-    if step == 0 or (range(start, stop, step) and (step != 1 or start % size or (stop % size and stop != n))):
+    if isinstance(pick, int) or not _is_whole(range(n)[pick], n, size):
         raise ValueError(
             f"axis {axis} lies in blocks of {size} elements: it takes ':' or a slice of whole blocks, got"
             f" '{pick if isinstance(pick, int) else _text(pick)}'; decode() gives an ndarray"
         )
+
+
+def _is_whole(kept: range, n: int, size: int) -> bool:
+    """Whether it begins where a block does, leaves none out, and ends where one does."""
+    if not kept:
+        return True
+    first, end = kept[0], kept[-1] + 1
+    return kept == range(first, end) and first % size == 0 and (end % size == 0 or end == n)
 
 
 def _text(pick: slice) -> str:
