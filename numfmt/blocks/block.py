@@ -194,7 +194,7 @@ class Block(SharedScale):
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
 
     def numbers(self, given: Input) -> Array:
-        return wide(given) if self.is_exact and self.profile.factor is None else plain(given)
+        return wide(given) if self.profile.factor is None else plain(given)
 
     def stored(self, raw: Array) -> Any:
         """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
@@ -229,7 +229,9 @@ class Block(SharedScale):
                     np.ones(values.shape, np.float32), values.astype(np.float32), self
                 )
         elif not self.is_exact:
-            values = np.minimum(values, LARGEST).astype(np.float32)
+            most = LARGEST if self.profile.scales is None else np.inf
+            with np.errstate(over="ignore"):
+                values = np.minimum(values, most).astype(np.float32)
         return values.astype(np.float64), np.zeros(())
 
     # Elements

@@ -47,12 +47,12 @@ def double(x: Any) -> np.float64:
 
 
 def wide(given: Input) -> Array:
-    """As `plain`, but what float32 may not hold becomes float64, rounded to odd."""
-    x = given.array
-    if given.coded is not None or inputs.width_of(x.dtype) == 32 or x.dtype.str[1:] == "f8":
+    """Contiguous float32 or float64 numbers: those that float32 may not hold as float64, rounded to odd."""
+    if given.coded is not None or inputs.width_of(given.array.dtype) == 32:
         return plain(given)
+    x = np.require(given.array, requirements="CA")
     if x.dtype.kind == "f":
-        return inputs.odd_float64(x) if x.dtype.itemsize > 8 else x.astype(np.float64)
+        return np.require(x, np.float64) if x.dtype.itemsize == 8 else inputs.odd_float64(x)
     high = x >> 11
     return np.asarray(odd_sum(high.astype(np.float64) * 2048.0, (x - (high << 11)).astype(np.float64)))
 
