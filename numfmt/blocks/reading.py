@@ -50,7 +50,7 @@ def wide(given: Input) -> Array:
     """Contiguous float32 or float64 numbers: those that float32 may not hold as float64, rounded to odd."""
     if given.coded is not None or inputs.width_of(given.array.dtype) == 32:
         return plain(given)
-    x = np.require(given.array, requirements="CA")
+    x = np.require(given.array, requirements=("C", "A"))
     if x.dtype.kind == "f":
         return np.require(x, np.float64) if x.dtype.itemsize == 8 else inputs.odd_float64(x)
     high = x >> 11
