@@ -31,7 +31,8 @@ def log2(x: Array) -> Array:
 
 def _least_power_above(ratio: Array) -> Array:
     """2**ceil(log2(ratio)) from 2**-127 to 2**127 by that logarithm: some ulps above a power count as it."""
-    return np.exp2(np.clip(np.ceil(log2(ratio)), -127, 127).astype(np.float64))
+    found = np.clip(np.ceil(log2(ratio)), -127, 127)
+    return np.where(np.isnan(found), np.nan, np.ldexp(1.0, found.astype(np.int64)))
 
 
 # torchao 0.18, prototype/mx_formats/mx_tensor.py: to_mx
@@ -113,9 +114,9 @@ def microxcaling(x: Array, peaks: Array, block: Block) -> Any:
     """2**floor(log2 absmax) by float32's logarithm, so that some ulps below a power count as it; a block of
     zeros counts as 2**-126. Past 2**127 NaN."""
     peak = peaks.astype(F4)
-    found = np.floor(log2(np.where(peak == 0, F4(2.0**-126), peak))).astype(np.float64)
-    power = np.exp2(np.maximum(found - exponent(block.of.max), -127))
-    return block.stored(np.where(power <= LAST, power, np.nan))
+    found = np.floor(log2(np.where(peak == 0, F4(2.0**-126), peak))) - exponent(block.of.max)
+    power = np.ldexp(1.0, np.clip(found, -127, 127).astype(np.int64))
+    return block.stored(np.where(found <= 127, power, np.nan))
 
 
 def microxcaling_numbers(t: Array, of: Format) -> Array:

@@ -7,6 +7,7 @@ of a block as an e4m3 value, `number` what the library keeps of the tensor: its 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,7 +143,7 @@ def _added(errors: Array, shape: Shape, among: Granularity) -> Array:
         total = total + cube[:, :, i]
     if not isinstance(among, Tiles):
         return total.reshape(among.scale_shape(shape))
-    by_row = _padded(total.reshape(-1, shape[-2], layout.groups), among.rows)
+    by_row = _padded(total.reshape(math.prod(shape[:-2]), shape[-2], layout.groups), among.rows)
     while by_row.shape[2] > 1:
         half = by_row.shape[2] // 2
         by_row = by_row[:, :, :half] + by_row[:, :, half:]
@@ -152,9 +153,10 @@ def _added(errors: Array, shape: Shape, among: Granularity) -> Array:
 def _padded(cube: Array, size: int) -> Array:
     """The middle axis in pieces of `size`, zeros at its end."""
     outer, n, inner = cube.shape
-    whole = np.zeros((outer, -(-n // size) * size, inner), cube.dtype)
+    pieces = -(-n // size)
+    whole = np.zeros((outer, pieces * size, inner), cube.dtype)
     whole[:, :n] = cube
-    return whole.reshape(outer, -1, size, inner)
+    return whole.reshape(outer, pieces, size, inner)
 
 
 # torchao 0.18, prototype/mx_formats/nvfp4_tensor.py: nvfp4_quantize
