@@ -131,7 +131,7 @@ class SharedScale(ScaledFormat):
         >>> numfmt.parse("int8[scale=0.5]").encode([1.0, -2.25, 99.0]).codes
         array([  2,  -4, 127], dtype=int8)
         """
-        request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
+        request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, known_engine(engine))
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         numbers = block.numbers(given)
@@ -156,27 +156,27 @@ class SharedScale(ScaledFormat):
         >>> numfmt.parse("int8[scale=0.5]").cast([1.0, -2.25, 99.0])
         array([ 1. , -2. , 63.5])
         """
-        request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, _engine(engine))
+        request = Request("cast", rounding, overflow, nan, seed, noise, random_bits, known_engine(engine))
         if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
             raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
-        wanted = _value_dtype(dtype, out, _float_dtype(x, given))
+        wanted = result_dtype(dtype, out, float_dtype(x, given))
         numbers = block.numbers(given)
         result = outputs.output(given.array.shape, wanted, out)
-        values = _values_for(result)
+        values = values_for(result)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("value", numbers, values, scales, zeros, request)
-        return _returned(_delivered(values, result), x, out)
+        return returned(delivered(values, result), x, out)
 
     def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
         """The values of an array in this format; see `BlockArray.decode`."""
-        wanted = _value_dtype(dtype, out, F4)
+        wanted = result_dtype(dtype, out, F4)
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
         result = outputs.output(array.shape, wanted, out)
-        values = _values_for(result)
+        values = values_for(result)
         self.read(self.own_codes(codes), values, array.scales, array.zeros)
-        return _delivered(values, result)
+        return delivered(values, result)
 
     def own_codes(self, codes: Array) -> Array:
         """Codes as numbers with the sign of the format; two's complement may come as residues."""
@@ -199,11 +199,12 @@ class SharedScale(ScaledFormat):
         return f"<{self}>"
 
 
-def _engine(engine: str | None) -> str | None:
+def known_engine(engine: str | None) -> str | None:
+    """A name that `engine=` takes, or None."""
     return None if engine is None else choose("engine", engine, ENGINES)
 
 
-def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
+def float_dtype(x: Any, given: Input) -> np.dtype[Any]:
     """The dtype of results: that of `x` if it is float16/32/64, else float32."""
     if inputs.is_tensor(x):
         name = str(x.dtype).removeprefix("torch.")
@@ -214,17 +215,19 @@ def _float_dtype(x: Any, given: Input) -> np.dtype[Any]:
     )
 
 
-def _value_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
+def result_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype of values: what is asked for, be it by `out`, else the default."""
     asked = dtype if dtype is not None else getattr(out, "dtype", None)
     return default if asked is None else outputs.value_dtype(asked)
 
 
-def _values_for(result: Array) -> Array:
+def values_for(result: Array) -> Array:
     """Where values are computed: in the result, unless that takes Fractions."""
     return np.empty(result.shape) if result.dtype.kind == "O" else result
 
 
-def _delivered(values: Array, result: Array) -> Array:
+def delivered(values: Array, result: Array) -> Array:
+    """The result, filled with values if they were computed elsewhere."""
     if values is not result:
         exactly = np.empty(values.shape, object)
         exactly.reshape(-1)[:] = [exact(v) for v in values.flat]
@@ -232,7 +235,7 @@ def _delivered(values: Array, result: Array) -> Array:
     return result
 
 
-def _returned(result: Array, x: Any, out: Any) -> Any:
+def returned(result: Array, x: Any, out: Any) -> Any:
     """As the caller gave it: a tensor for a tensor, a scalar for a scalar."""
     if inputs.is_tensor(x):
         return sys.modules["torch"].from_numpy(result)
