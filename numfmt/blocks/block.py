@@ -13,7 +13,7 @@ from ..engine.inputs import Input
 from ..engine.outputs import own_code_dtype
 from ..engine.plan import plan
 from ..engine.run import execute
-from ..errors import SpecError, choose
+from ..errors import RangeError, SpecError, choose
 from ..format import Format, significant_bits
 from ..formats.floats import Float
 from ..reference import policy
@@ -254,7 +254,11 @@ class Block(SharedScale):
         if rule.nan_code == -1 and (bad := np.isnan(numbers)).any():
             what = f"NaN, and '{self.of}' has none"
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
-        elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
+        try:
+            elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
+        except RangeError as error:
+            said = f"{request.verb} to '{self}', over the scales{error.message[error.message.index(':') :]}"
+            raise RangeError(said, error.count, error.total, error.index) from None
         if kind == "code" and self.profile.nan_code is not None and request.nan is None:
             out[np.isnan(x)] = self.profile.nan_code
 

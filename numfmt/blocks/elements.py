@@ -83,7 +83,7 @@ def run(
     flat, target = writeable_alias(x).reshape(-1), _flat(out)
     loop = _rounding_loop(kind, x, out, job, rule, engine)
     if loop is None:
-        _defined(kind, flat, target, out.dtype, job, rule, noise, engine)
+        _defined(kind, x, target, out.dtype, job, rule, noise, engine)
     else:
         pool.run(lambda part: loop(flat, target, *part), _parts(job.layout.rows()[0], x.size))
     _poison(target, x.size, job, np.nan if kind == "value" else _code_of_nan(job.of, rule))
@@ -109,13 +109,14 @@ def _defined(
     kind: str, x: Array, out: Any, dtype: np.dtype[Any], job: Job, rule: Policy, noise: Noise | None,
     engine: str | None,
 ) -> None:  # fmt: skip
-    """Chunk by chunk; at once where the policy may refuse some, so that the error counts them all."""
-    rounding = plan(job.of, rule, kind == "code", engine)
+    """Chunk by chunk; at once where the policy may refuse some, so that the error counts and places them."""
+    rounding, flat = plan(job.of, rule, kind == "code", engine), writeable_alias(x).reshape(-1)
     for where in _chunks(x.size, x.size if rounding.guarded else LONG):
-        steps = in_units(x[where], job, where)
+        steps = in_units(flat[where], job, where)
         words = None if noise is None else Noise(WORD_BITS, given=noise.take(where.start, steps.size))
         result = np.empty(steps.size, dtype if kind == "code" else np.float64)
-        execute(Input(steps), rounding, result, words)
+        shape = x.shape if rounding.guarded else steps.shape
+        execute(Input(steps.reshape(shape)), rounding, result.reshape(shape), words)
         out[where] = result if kind == "code" else _worth(result, job, where)
 
 
