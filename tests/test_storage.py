@@ -505,7 +505,7 @@ def test_a_full_disk_leaves_what_was_there(suffix, tmp_path, monkeypatch):
 @over_kinds
 def test_arrays_that_no_file_can_hold(suffix, tmp_path):
     path = tmp_path / f"x{suffix}"
-    own = replace(BLOCK_PROFILES["default"], name="mine")
+    own = replace(BLOCK_PROFILES["default"][0], name="mine")
     hidden = replace(PROFILES["default"], op="reciprocal")
     for form in (
         Block("e2m1fn", "e8m0fnu", 32, profile=own),

@@ -60,36 +60,34 @@ def codes_in(raw, bits, count):
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("spec", [s for s in PLAIN if isinstance(numfmt.parse(s), Block)])
 def test_the_definition(spec, shape):
-    """value = element * scale, each by the definition of its format, in the order of the bytes."""
+    """value = fl32(element * scale), each by the definition of its format, in the order of the bytes; scales
+    that are a block are such values themselves, but under powers of two exact."""
     array = encoded(spec, shape)
-    found, levels = np.ones(shape), []
-    for part, given in packings(array):
+    (last, inmost), *outer = reversed(list(packings(array)))
+    held = last.format.format_of_scales(last.scales.shape)
+    words = inmost.scales if held == numfmt.parse("f32") else values_of(held, inmost.scales.flat)
+    found = np.float64(words).reshape(last.scales.shape)
+    for part, given in ((last, inmost), *outer):
         elements = values_of(part.format.of, codes_in(given.codes, part.format.of.bits, part.codes.size))
-        found = found * spread(elements.reshape(part.shape), levels)
-        levels = [(part, part.format.granularity), *levels]
-    held = part.format.format_of_scales(part.scales.shape)
-    last = given.scales if held == numfmt.parse("f32") else values_of(held, given.scales.flat)
-    found = found * spread(np.float64(last).reshape(part.scales.shape), levels)
+        found = elements.reshape(part.shape) * spread(found, part)
+        if part is array or not array.format.is_exact:
+            found = found.astype(np.float32).astype(np.float64)
     assert same(array.decode(), found.astype(np.float32))
 
 
-def spread(scales, levels):
-    """A number for each element of the outermost array, through all levels between."""
-    for part, among in levels:
-        index = np.indices(part.shape)
-        options = among.options
-        if not options:
-            scales = np.broadcast_to(scales, part.shape)
-        elif "x" in str(options.get("size")):
-            rows, columns = map(int, options["size"].split("x"))
-            scales = scales[(*index[:-2], index[-2] // rows, index[-1] // columns)]
-        elif "size" in options:
-            axis = options["axis"] % len(part.shape)
-            index[axis] //= options["size"]
-            scales = scales[tuple(index)]
-        else:
-            scales = scales[index[options["axis"] % len(part.shape)]]
-    return scales
+def spread(scales, part):
+    """A scale for each element of an array, written out with indices."""
+    index, options = np.indices(part.shape), part.format.granularity.options
+    if not options:
+        return np.broadcast_to(scales, part.shape)
+    if "x" in str(options.get("size")):
+        rows, columns = map(int, options["size"].split("x"))
+        return scales[(*index[:-2], index[-2] // rows, index[-1] // columns)]
+    axis = options["axis"] % len(part.shape)
+    if "size" not in options:
+        return scales[index[axis]]
+    index[axis] //= options["size"]
+    return scales[tuple(index)]
 
 
 def test_mxfp4_by_hand():
