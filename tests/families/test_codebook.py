@@ -242,6 +242,11 @@ def test_the_table_of_the_cpu_moves_zero_and_skips_codes():
     assert found_by(codebook_searches.cpu_table(numfmt.parse("dyn8u")), F32([0])) == 7
 
 
+def test_a_tie_in_the_table_of_the_cpu_goes_down():
+    """The last entry is 1, the mid-point of the two."""
+    assert codebook_searches.cpu_table(Codebook.of([-1, 3])).codes.tolist() == [0]
+
+
 def test_the_two_zeros_of_fp4():
     x = hard("fp4_bnb")
     signed = np.where((x < 0) & (fp4_tree(x, "fp4_bnb") == 0), 8, fp4_tree(x, "fp4_bnb"))
@@ -409,12 +414,43 @@ def test_modes_between_values_of_both_signs(mode, engine):
     assert found.tolist() == MODES_ACROSS[mode]
 
 
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+def test_zero_between_values_of_one_size_is_positive(engine):
+    modes = {
+        "nearest_even": -1,
+        "nearest_away": 1,
+        "nearest_zero": -1,
+        "toward_zero": -1,
+        "away_from_zero": 1,
+    }
+    for mode, wanted in modes.items():
+        found = numfmt.cast([0.0, -0.0], "codebook[values=[-1,1]]", rounding=mode, engine=engine)
+        assert found.tolist() == [wanted, wanted], mode
+
+
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+@pytest.mark.parametrize("dtype", [F32, np.float64])
+@pytest.mark.parametrize("spec", ["nf4", "dyn8", "dyn8u", "fp4_bnb"])
+def test_zero_is_zero_in_every_mode(spec, dtype, engine):
+    zeros = np.array([0.0, -0.0], dtype)
+    for mode in DETERMINISTIC:
+        found = numfmt.encode(zeros, spec, rounding=mode, engine=engine)
+        assert (found == numfmt.parse(spec).zero()).all(), mode
+
+
+@pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
+def test_even_is_the_parity_of_the_rank(engine):
+    """Not of the code: here 0, 1, 2 have the codes 1, 0, 2."""
+    fmt = Codebook.of([1, 0, 2])
+    assert numfmt.cast([0.5, 1.5], fmt, engine=engine).tolist() == [0, 2]
+    assert numfmt.cast([0.5, 1.5], fmt, rounding="nearest_odd", engine=engine).tolist() == [1, 1]
+
+
 def test_draws_between_values_of_both_signs():
     """The share of 0 between -1 and 0.5, from the smaller magnitude: 0.5 / 1.5."""
     for noise, wanted in ((0, 0.5), (int(2 / 3 * 2**32) - 2, 0.5), (int(2 / 3 * 2**32) + 2, -1)):
         found = numfmt.cast(0.0, "codebook[values=[-1,0.5]]", rounding="stochastic", noise=np.uint32(noise))
         assert found == wanted
-    assert numfmt.cast(0.0, "codebook[values=[-1,1]]", rounding="nearest_away") == 1
 
 
 @pytest.mark.parametrize("overflow", ["ieee", "saturate", "saturate_finite"])
@@ -426,6 +462,8 @@ def test_nothing_goes_on_past_the_last_value(overflow, engine):
         inside = 0 if spec == "nf4" else below
         assert found[[0, 1, 3, 4]].tolist() == [below, below, above, above]
         assert abs(found[2]) <= max(abs(table("nf4")[6]), below, inside)
+    assert numfmt.cast([0.1], "codebook[values=[0.25,1]]", **options) == 0.25
+    assert numfmt.cast([-0.5, 3], "codebook[values=[-4,-1]]", **options).tolist() == [-1, -1]
 
 
 @pytest.mark.parametrize("engine", ["reference", "numpy", "kernel"])
@@ -480,14 +518,21 @@ def clustered():
 
 
 def test_where_no_table_serves_cut_points_do():
+    """Of float32 the clustered values are one place, and a table serves."""
     fmt = clustered()
-    assert plan(fmt, reference.policy(fmt), True, "kernel").loop(64) is None
-    exact = [float(v) for _, v in fmt.values()]
-    x = np.concatenate(
-        [exact, np.nextafter(exact, 0), np.nextafter(exact, 9), np.random.default_rng(0).random(1000)]
+    assert [plan(fmt, reference.policy(fmt), True, "kernel").loop(w) is None for w in (32, 64)] == [
+        False,
+        True,
+    ]
+    exact = np.array([float(v) for _, v in fmt.values()])
+    wide = np.concatenate(
+        [exact, np.nextafter(exact, 0), np.nextafter(exact, 9), np.random.default_rng(0).random(300)]
     )
-    for engine in (None, "numpy", "kernel", "reference"):
-        assert (numfmt.encode(x, fmt, engine=engine) == numfmt.encode(x, fmt, engine="reference")).all()
+    narrow = F32(wide)
+    for x in (wide, narrow, np.nextafter(narrow, F32(9))):
+        wanted = numfmt.encode(x, fmt, engine="reference")
+        for engine in (None, "numpy", "kernel"):
+            assert (numfmt.encode(x, fmt, engine=engine) == wanted).all()
 
 
 @pytest.mark.parametrize("width", [32, 64])
