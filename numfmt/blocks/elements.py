@@ -101,7 +101,8 @@ def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
         for where in _chunks(codes.size, LONG):
             values = np.empty(where.stop - where.start)
             decode_into(flat[where], decoding_plan(job.of), values)
-            target[where] = _worth(values, job, where)
+            with np.errstate(over="ignore"):
+                target[where] = _worth(values, job, where)
     _poison(target, codes.size, job, np.nan)
 
 
@@ -117,7 +118,8 @@ def _defined(
         result = np.empty(steps.size, dtype if kind == "code" else np.float64)
         shape = x.shape if rounding.guarded else steps.shape
         execute(Input(steps.reshape(shape)), rounding, result.reshape(shape), words)
-        out[where] = result if kind == "code" else _worth(result, job, where)
+        with np.errstate(over="ignore"):
+            out[where] = result if kind == "code" else _worth(result, job, where)
 
 
 def in_units(x: Array, job: Job, where: slice) -> Array:

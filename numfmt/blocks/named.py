@@ -135,15 +135,16 @@ def block_floating_point(
 
 @scaled_family(
     pattern=r"flex(?P<bits>\d+)\+(?P<exponent>\d+)",
-    options={"axis": _AXIS},
+    options={"axis": _AXIS, "rule": _RULE},
     examples=("flex16+5", "flex8+4"),
 )
-def flexpoint(match: re.Match[str], spec: str, axis: str | None) -> Block:
+def flexpoint(match: re.Match[str], spec: str, axis: str | None, rule: str | None) -> Block:
     """Flexpoint in one shot: integers and one exponent for the tensor, from its largest magnitude."""
     bits, exponent_bits = int(match["bits"]), int(match["exponent"])
     if not (2 <= bits <= 32 and 1 <= exponent_bits <= 5):
         raise SpecError(f"{spec!r}: flexN+M has N from 2 to 32 and M from 1 to 5", spec)
-    return Block(f"int{bits}", _below_one(exponent_bits), axis=_integer(axis), profile="flexpoint")
+    scale = _below_one(exponent_bits)
+    return _made(spec, lambda: Block(f"int{bits}", scale, None, _integer(axis), rule, "flexpoint"))
 
 
 def _below_one(exponent_bits: int) -> str:
