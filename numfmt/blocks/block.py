@@ -56,11 +56,14 @@ class Block(SharedScale):
     rule : str, optional
         One of `RULES`. ``floor`` where scales are powers of two, else ``absmax``, if not given.
     profile : str or BlockProfile, optional
-        One of `BLOCK_PROFILES`: whose steps.
+        One of `BLOCK_PROFILES`: whose steps, of which version, and what NaN does there, says
+        `numfmt.blocks.block_profiles`. In NVFP4 the outer scale is what the library keeps of a tensor: its
+        largest magnitude (TransformerEngine), that over 2688 (torchao, ModelOpt), 2688 over it
+        (compressed-tensors).
 
     Notes
     -----
-    Where scales are powers of two, x over its scale is exact, and is rounded once, from any dtype. Else x
+    Without a profile: where scales are powers of two, x over its scale is exact, and is rounded once, from any dtype. Else x
     is first rounded to float32 and divided in float32, and scales that are a block decode to float32.
     Elements saturate. A value is the product of the element and its scale, rounded once to the result's
     dtype.
@@ -74,6 +77,8 @@ class Block(SharedScale):
     >>> array = form.encode([1.0, -2.0, 5.0, 7.0, 0.01, 0.0, 0.0, 0.02])
     >>> array.scales.tolist(), array.decode().tolist()
     ([1.0, 0.00390625], [1.0, -2.0, 4.0, 6.0, 0.01171875, 0.0, 0.0, 0.0234375])
+    >>> numfmt.encode([6.0, -1.0, 0.5], "nvfp4[profile=compressed_tensors]").scales.scales
+    array(448., dtype=float32)
     """
 
     of: Format

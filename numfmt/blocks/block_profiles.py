@@ -1,34 +1,47 @@
 """What libraries do beyond a rule, as a table: how scales are found, and the steps to an element.
 
 A profile has a row for each kind of block that its library makes: elements under scales of one format. The
-functions are in `mx_steps`, `nvfp4_steps` and `hif4_steps`, with the source files they follow. They are
-those of float32 input on a CPU, or of a kernel as its source reads: no GPU kernel was run, and what one
-does with NaN or to the sign of a zero in e2m1 is UNVERIFIED.
+functions are in `mx_steps`, `nvfp4_steps` and `hif4_steps`, with the source files they follow. Steps are
+those of float32 numbers, which bfloat16 and float16 are widened to. "Run": the library gave the same bits on
+a CPU. "Read": its source says so, and it could not be run. No GPU kernel was run.
 
-===================== ==========================================================================
-torchao               0.18, eager on a CPU: MX with the rules floor, ceil, even and rceil; NVFP4
-                      with one level of scales or two
-transformer_engine    d0067d0: MXFP8; NVFP4, the profile of `nvfp4`; FP8 in tiles, scales rounded
-                      to powers of two, as its default is
-4over6                TransformerEngine's NVFP4 with a choice of two scales for each block, by the
-                      sum of errors; `_mse` by that of squares; `_448` with 448 instead of 256
-modelopt              NVIDIA ModelOpt a2fbac7: NVFP4QTensor, MXFP4QTensor, MXFP8QTensor
-compressed_tensors    0.20: NVFP4, and MX of e4m3fn, e2m3fn, e2m1fn, for float32 input
-microxcaling          7bc4195, its Python path: MX; `rounding="nearest_even"` is its "even"; its "floor"
-                      and its flushing of subnormal blocks are not here
-deepseek_v3           DeepSeek-V3 9b4e978, inference/kernel.py, division taken to be correctly rounded
-deepseek_v3.2         DeepSeek-V3.2-Exp 3b99a53, inference/kernel.py
-deepgemm              DeepGEMM 54e2261, utils/math.py on a CPU: FP8 and FP4
-hifloat4              HiFloat4 999cc07, HiF4_NVFP4_v14f16.py: HiF4, and shared microexponents (To_MXN),
-                      but that exponents end at -127
+===================== ==============================================================================
+torchao               0.18 (run): MX with the rules floor, ceil, even and rceil, NVFP4 with one level of
+                      scales or two. On a GPU rceil may differ: its logarithm takes some ulps above a
+                      power of two for the power, which the hardware does not
+transformer_engine    d0067d0: NVFP4, the profile of `nvfp4` (its Python reference run), MXFP8 (read), FP8 in
+                      tiles with scales rounded to powers of two, its default (read)
+4over6                TransformerEngine's NVFP4 with the better of two scales for each block, by the sum of
+                      errors, scales up to 256 (its Python reference run); `_mse` by that of squares; `_448`
+                      with scales up to 448
+modelopt              NVIDIA ModelOpt a2fbac7 (run): NVFP4QTensor, MXFP4QTensor, MXFP8QTensor
+compressed_tensors    0.20 (run): NVFP4; MX of e4m3fn, e2m3fn and e2m1fn
+microxcaling          7bc4195, its Python path (run): MX, signed integers as `e1m6fin` and `e1m2fin`.
+                      `rounding="nearest_even"` is its "even"; its "floor" differs beside powers of two;
+                      it does not flush here
+deepseek_v3           DeepSeek-V3 9b4e978, inference/kernel.py (read), its division taken to be correctly
+                      rounded; of absmax 0.0001 or more, as in the two below
+deepseek_v3.2         DeepSeek-V3.2-Exp 3b99a53, inference/kernel.py (read)
+deepgemm              DeepGEMM 54e2261, utils/math.py (run): FP8 and FP4
+hifloat4              HiFloat4 999cc07, HiF4_NVFP4_v14f16.py (run): HiF4; shared microexponents (To_MXN), but
+                      that exponents end at -127
 flexpoint             test vectors of Intel's Flexpoint
-===================== ==========================================================================
+===================== ==============================================================================
 
-NaN and infinity: in `default`, `microxcaling`, `hifloat4` and `deepseek` a scale that they meet is NaN,
-with all its values. So NaN makes it in `torchao`, `modelopt`'s FP4, `compressed_tensors` and, where scales are float32,
-`deepgemm`; infinite x saturates there under a scale that comes from an infinite magnitude, so that most
-values decode to infinities or 0, or NaN. `transformer_engine` and `4over6` leave NaN out of the statistics:
-e4m3fn and e5m2 hold it as an element, e2m1fn refuses it unless `nan=` is given.
+A block with NaN or infinity in it:
+
+* `default`, `microxcaling`, `hifloat4`, `deepseek...`, `compressed_tensors` of MX, FP4 under powers of two in
+  `modelopt`: its scale is NaN, and so all its values. (What the kernels of DeepSeek do is UNVERIFIED.)
+* `torchao` of MX: NaN makes the scale NaN, infinity counts as 2**128. `transformer_engine` of FP8: NaN is
+  left out, and stays NaN as an element; infinity has the largest scale, in tiles 1. `modelopt` of MXFP8: NaN
+  has the least scale, infinity the largest.
+* `deepgemm`: the scale is NaN or infinite, and so is no value a number; where it is a power of two, 2**127.
+* NVFP4: in `torchao` and `modelopt` a NaN or an infinity makes the whole tensor NaN, as does a tensor of
+  zeros, whose scale is 0/0 there. In `compressed_tensors` an infinity does, a NaN its block alone.
+  `transformer_engine` and `4over6` leave NaN out, and it is refused as an element unless `nan=` is given
+  (the kernels make 6 of it, UNVERIFIED, as `nan=6` does); beside an infinity blocks decode to infinities and NaN.
+
+Codes beside a scale of NaN are 0 or the element's NaN here, whatever the library leaves there.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
 """Scaled formats with names of their own: a table of recipes, and the grammars of specs.
 
-Sources: OCP Microscaling Formats v1.0, tables 1 to 3 (mx...); NVIDIA's NVFP4; "With Shared Microexponents, A
-Little Shifting Goes a Long Way", ISCA 2023 (mx9, mx6, mx4); Rouhani et al., "Pushing the Limits of Narrow
-Precision Inferencing at Cloud Scale with Microsoft Floating Point", NeurIPS 2020 (msfp...); DeepSeek-V3,
-section 3.3.2; Köster et al., "Flexpoint", NeurIPS 2017.
+Sources: OCP Microscaling Formats v1.0, tables 1 to 3 (mx...); NVIDIA's NVFP4, one scale for 16 elements or for
+tiles of 16x16, as weights have it; "HiFloat4", arXiv 2602.11287 (hif4); "With Shared Microexponents, A Little
+Shifting Goes a Long Way", ISCA 2023 (mx9, mx6, mx4); Rouhani et al., "Pushing the Limits of Narrow Precision
+Inferencing at Cloud Scale with Microsoft Floating Point", NeurIPS 2020 (msfp...); DeepSeek-V3, section 3.3.2;
+Köster et al., "Flexpoint", NeurIPS 2017.
+
+How shared microexponents round, and where their exponents end, the paper does not say: here to nearest even,
+from -127 to 127. `rounding="nearest_away"` and the profile `hifloat4` are as Huawei's reference has it.
 
 Sign and magnitude, as block floating point has it, is a float with one exponent bit: the values of `e1m2fin`
 are 0, 0.25 ... 1.75 and their negatives.
