@@ -207,7 +207,8 @@ class Groups(Granularity):
     def layout(self, shape: Shape) -> Layout:
         shape = shape or (1,)
         axis = index_of(self.axis, shape)
-        return Layout(prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]), self.size, False)
+        n = shape[axis]
+        return Layout(prod(shape[:axis]), n, prod(shape[axis + 1 :]), min(self.size, max(n, 1)), False)
 
     def scale_shape(self, shape: Shape) -> Shape:
         if not shape:
@@ -255,13 +256,13 @@ class Tiles(Granularity):
     def spread(self, scales: Array, shape: Shape) -> Array:
         if scales.ndim < 2:
             return scales.reshape(-1)
-        by_row = np.repeat(scales, self.rows, axis=-2)
+        by_row = np.repeat(scales, self._height(shape), axis=-2)
         return np.ascontiguousarray(by_row[..., : shape[-2], :]).reshape(-1)
 
     def joined(self, found: Array, shape: Shape, ufunc: np.ufunc) -> Array:
         counted = self.scale_shape(shape)
         by_row = found.reshape(*counted[:-2], shape[-2], counted[-1])
-        return np.asarray(ufunc.reduceat(by_row, np.arange(0, shape[-2], self.rows), axis=-2))
+        return np.asarray(ufunc.reduceat(by_row, np.arange(0, shape[-2], self._height(shape)), axis=-2))
 
     def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
         *outer, row, column = index
@@ -271,6 +272,10 @@ class Tiles(Granularity):
     def place(self, index: Shape, shape: Shape) -> Shape:
         *outer, row, column = index
         return (*outer, row // self.rows, column // self.columns)
+
+    def _height(self, shape: Shape) -> int:
+        """Rows of a tile; of one higher than the array, those of the array."""
+        return min(self.rows, max(shape[-2], 1))
 
     def _of_matrices(self, shape: Shape) -> Shape:
         if len(shape) < 2:
