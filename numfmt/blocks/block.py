@@ -430,8 +430,9 @@ def _size(given: Any) -> int | tuple[int, int] | None:
         return None
     sizes = tuple(given) if isinstance(given, (tuple, list)) else (given,)
     if len(sizes) not in (1, 2) or not all(map(_is_integer, sizes)) or min(sizes) < 1:
+        what = sizes[0] if len(sizes) == 1 else given
         raise ValueError(
-            f"size is the number of elements of a block, 1 or more, or rows and columns; got {given!r}"
+            f"size is the number of elements of a block, 1 or more, or rows and columns; got {what!r}"
         )
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
