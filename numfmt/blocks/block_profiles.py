@@ -48,6 +48,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,7 +72,7 @@ class BlockProfile:
     """
 
     name: str
-    elements: str = ""  # specs, with blanks between; "": any
+    elements: str = ""  # specs, with blanks between, * and ? for anything; "": any
     scale: str = ""  # a spec; "": any
     rules: tuple[
         str, ...
@@ -105,7 +106,7 @@ ABSMAX = ("absmax",)
 
 TABLE = (
     BlockProfile("default"),
-    BlockProfile("flexpoint", rules=("floor",), poisons=False, scales=flexpoint),
+    BlockProfile("flexpoint", "int*", "e?m0*finu", ("floor",), poisons=False, scales=flexpoint),
     *(
         BlockProfile(
             "torchao", f"{FP8} {FP6} {FP4}", POWERS, ("floor", "ceil", "even", "rceil"),
@@ -214,6 +215,11 @@ BLOCK_PROFILES: dict[str, tuple[BlockProfile, ...]] = {
 }
 
 
+def _is_one(spec: str, of: str) -> bool:
+    """Whether a spec is among those that a row says, in which * and ? stand for anything."""
+    return not of or any(spec == one or fnmatchcase(spec, one) for one in of.split())
+
+
 def profile_of(given: str | BlockProfile, of: str, scale: str) -> BlockProfile:
     """The row of a profile for elements and scales by their specs; `SpecError` with those there are for
     any other."""
@@ -222,7 +228,7 @@ def profile_of(given: str | BlockProfile, of: str, scale: str) -> BlockProfile:
     else:
         rows = BLOCK_PROFILES[choose("profile", given, BLOCK_PROFILES)]
     for row in rows:
-        if (not row.elements or of in row.elements.split()) and row.scale in ("", scale):
+        if _is_one(of, row.elements) and _is_one(scale, row.scale):
             return row
     kinds = "; ".join(f"of={' or '.join(row.elements.split())} with scale={row.scale}" for row in rows)
     raise SpecError(f"profile={rows[0].name} has {kinds}; got of={of} with scale={scale}", "")

@@ -166,6 +166,21 @@ def test_torchao_nvfp4_of_a_tiny_tensor():
     assert numfmt.encode(x, "nvfp4[profile=torchao]").codes.tolist() == [[7, 15, 0, 0]]
 
 
+@pytest.mark.parametrize("profile", ["torchao", "modelopt"])
+def test_a_tensor_of_zeros_is_nan_as_in_the_library(profile):
+    """Its scales are 0/0 there."""
+    form = f"nvfp4[profile={profile}]"
+    assert np.isnan(numfmt.cast(np.zeros(32, F4), form)).all()
+    assert np.isnan(numfmt.encode(np.zeros(32, F4), form).decode()).all()
+
+
+@pytest.mark.parametrize("profile", ["torchao", "modelopt", "compressed_tensors"])
+def test_infinity_takes_a_tensor_of_two_levels(profile):
+    x = np.ones((2, 32), F4)
+    x[1, 4] = np.inf
+    assert np.isnan(numfmt.cast(x, f"nvfp4[profile={profile}]")).all()
+
+
 def test_transformer_engine_nvfp4():
     for x in tensors(INFINITIES):
         check("nvfp4", x, steps.transformer_engine_nvfp4(x, np.abs(x).max()))
