@@ -9,7 +9,6 @@ import numpy as np
 
 from .blocks import BlockArray, Packed, SharedScale
 from .casting import decode, encode
-from .errors import RangeError
 from .format import Format
 from .packing import pack, packed_size, unpack
 from .registry import element, parse
@@ -28,7 +27,7 @@ def packed(array: BlockArray, order: str = "little") -> Packed:
     """
     form = array.format
     form.check_shared(array.scales, array.zeros)
-    flat = pack(_checked(form, array.codes), form.of.bits, order)
+    flat = pack(form.own_codes(array.codes), form.of.bits, order)
     codes = flat.reshape(_shape_of_bytes(array.shape, form.of.bits, flat.size))
     zeros = None if array.zeros is None else array.zeros.astype(_little(form.code_dtype), order="C")
     return Packed(codes, _packed_scales(array), zeros)
@@ -76,15 +75,7 @@ def _codes(raw: Any, form: SharedScale, shape: Shape, order: str) -> Array:
     whole = count - count % TAIL
     if (pack(codes[whole:], bits, order) != buffer[packed_size(whole, bits, order) :]).any():
         raise ValueError("there are bits after the last code: they should be 0")
-    return _checked(form, codes.reshape(shape)).astype(form.code_dtype, copy=False)
-
-
-def _checked(form: SharedScale, codes: Array) -> Array:
-    """Codes as numbers with the sign of the format, if it has them all."""
-    own = form.own_codes(codes)
-    if form.of.left_out is not None and (own == form.of.left_out).any():
-        raise RangeError(f"code {form.of.left_out} is left out of '{form.of}'")
-    return own
+    return form.own_codes(codes.reshape(shape)).astype(form.code_dtype, copy=False)
 
 
 def _shape_of_bytes(shape: Shape, bits: int, size: int) -> Shape:

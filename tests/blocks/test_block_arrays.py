@@ -207,7 +207,7 @@ def test_blocks_of_tensors_without_axes():
 
 
 BAD_INDICES = [
-    (np.s_[5], IndexError, "index 5 is out of bounds for axis 0 of 4 elements"),
+    (np.s_[4], IndexError, "index 4 is out of bounds for axis 0 of 4 elements"),
     (np.s_[:, -7], IndexError, "index -7 is out of bounds for axis 1 of 6 elements"),
     (np.s_[0, 0, :, 0], IndexError, r"an array of shape \(4, 6, 64\) has 3 axes, got 4 indices"),
     (np.s_[..., ...], IndexError, r"got more than one '\.\.\.'"),
@@ -231,6 +231,15 @@ def test_bad_indices(index, error, message):
     """mx9: pairs of elements, in sixteens."""
     with pytest.raises(error, match=message):
         encoded("mx9", (4, 6, 64))[index]
+
+
+def test_scales_in_blocks_of_their_own():
+    """Of one scale for each index of an axis, four lie together."""
+    array = encoded("block[of=e5m2,scale=block[of=e4m3,scale=e8m0fnu,size=4],axis=1]", (3, 8, 2))
+    assert same(array[1, 4:].decode(), array.decode()[1, 4:])
+    for index in (np.s_[:, 0], np.s_[:, 2:6], np.s_[:, ::2]):
+        with pytest.raises(ValueError, match="axis 1 lies in blocks of 4 elements"):
+            array[index]
 
 
 def test_parts_one_by_one():

@@ -133,6 +133,7 @@ def test_rows_of_half_a_byte_are_one_run():
     assert given.codes[-1] < 16
     assert encoded("mxfp4", ()).pack().codes.shape == (1,)
     assert encoded("mxfp4", (2, 0)).pack().codes.shape == (2, 0)
+    assert encoded("mxfp4", (0, 33)).pack().codes.shape == (0,)
 
 
 def test_zero_points():
@@ -169,9 +170,10 @@ def test_orders(order):
 
 
 def test_padding_to_a_word():
-    array = encoded("int4[scale=1]", (1, 3))
+    array = encoded("int4[scale=1]", (3, 2))
     assert array.pack("compressed_tensors").codes.shape == (4,)
-    assert array.pack().codes.shape == (2,)
+    assert array.pack().codes.shape == (3, 1)
+    assert encoded("int4[scale=1]", (4, 2)).pack("compressed_tensors").codes.shape == (4, 1)
 
 
 def test_parts_pack():
@@ -265,6 +267,14 @@ def test_scales_that_are_no_values_of_their_format():
             array.pack()
     array = BlockArray(codes[0], np.float32(np.nan).reshape(()), None, numfmt.parse("flex16+5"))
     with pytest.raises(numfmt.RangeError, match="NaN"):
+        array.pack()
+
+
+@pytest.mark.parametrize(("number", "zero"), [(0.25, None), (0.5, 1), (-0.5, None), (np.nan, None)])
+def test_scales_and_zero_points_that_the_format_does_not_have(number, zero):
+    zeros = None if zero is None else np.int8(zero).reshape(())
+    array = BlockArray(np.int8([1]), np.float32(number).reshape(()), zeros, numfmt.parse("int8[scale=0.5]"))
+    with pytest.raises(ValueError, match=r"has others|a finite number above 0"):
         array.pack()
 
 
