@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import blocks as _blocks
 from . import formats as _formats
+from . import gguf as _gguf
 from ._version import __version__
 from .casting import cast, decode, encode
 from .errors import RangeError, SpecError
@@ -53,7 +54,7 @@ __all__ = [
     "prepack",
     "unpack",
 ]
-del _blocks, _formats
+del _blocks, _formats, _gguf
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
     "calibration": "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from functools import lru_cache
 from numbers import Number
@@ -18,6 +19,7 @@ from .engine.plan import ENGINES, Plan, decoding_plan, plan
 from .engine.run import Noise, decode_into, execute, number_chunks, value_of
 from .errors import RangeError, choose
 from .format import Format, Value
+from .gguf import GGUF, GGUFArray
 from .reference import policy
 from .registry import element, parse
 from .scaled import ScaledFormat
@@ -147,7 +149,7 @@ def encode(
     ndarray of the smallest uintN that holds a code, shape of `x`, or a NumPy scalar
         Codes are right-aligned, one an element; `pack` makes bytes of them. Those of signed
         fixed-point formats are two's complement, in the smallest intN. A scaled format gives a
-        `BlockArray`: codes with their scales and zero points.
+        `BlockArray`: codes with their scales and zero points; a GGUF format a `GGUFArray`.
 
     Examples
     --------
@@ -175,7 +177,9 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     ----------
     codes : array_like of integers, any shape
         Each from 0 to ``2**bits - 1``; of signed fixed-point formats the two's complement, or its
-        residue. Or a `BlockArray`, which brings its format.
+        residue. Or a `BlockArray` or `GGUFArray`, which brings its format; the bytes of GGUF blocks,
+        (..., bytes of a row); or the path of a file that `numfmt.tensors.read` reads, which gives a dict
+        of the values of each tensor.
     fmt : str, Format or dtype
     dtype : float16, float32, float64 or object, optional
         By default the narrowest of float32 and float64 that holds every value.
@@ -191,12 +195,19 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     --------
     >>> decode([0x38, 0xFE, 0x7F], "e4m3fn")
     array([   1., -448.,   nan], dtype=float32)
+    >>> decode(bytes.fromhex("003c") + bytes(range(32)), "gguf_q8_0")[:4]
+    array([0., 1., 2., 3.], dtype=float32)
     """
-    if isinstance(codes, BlockArray):
+    if isinstance(codes, (BlockArray, GGUFArray)):
         return _decoded_blocks(codes, fmt, dtype, out)
+    if isinstance(codes, os.PathLike) or (isinstance(codes, str) and fmt is None):
+        return _decoded_file(codes, fmt, dtype, out)
     if fmt is None:
         raise TypeError("decode needs the format of the codes, as in decode(codes, 'e4m3fn')")
-    form = element(fmt)
+    packed = parse(fmt)
+    if isinstance(packed, GGUF):
+        return GGUFArray.unpack(codes, packed).decode(dtype, out)
+    form = element(packed)
     given = codes if isinstance(codes, np.ndarray) else _integers(codes, form)
     if given.dtype.kind not in "iu":
         raise TypeError(f"codes are integers, got an array of dtype {given.dtype}")
@@ -217,7 +228,17 @@ def _block(fmt: Any, scale: Any, zero: Any, axis: Any) -> ScaledFormat | None:
     return scaled(form) if given else None
 
 
-def _decoded_blocks(array: BlockArray, fmt: Any, dtype: Any, out: Any) -> Any:
+def _decoded_file(path: Any, fmt: Any, dtype: Any, out: Any) -> dict[str, Any]:
+    """Every tensor of a file by its name."""
+    from .tensors import read
+
+    if fmt is not None or out is not None:
+        raise TypeError("the tensors of a file have formats and sizes of their own: leave fmt and out out")
+    tensors = {tensor.name: tensor.whole() for tensor in read(path)}
+    return tensors if dtype is None else {name: x.astype(dtype) for name, x in tensors.items()}
+
+
+def _decoded_blocks(array: BlockArray | GGUFArray, fmt: Any, dtype: Any, out: Any) -> Any:
     if fmt is not None and parse(fmt) != array.format:
         raise TypeError(f"the array is in '{array.format}', not in '{fmt}'; leave fmt out")
     return array.decode(dtype, out)

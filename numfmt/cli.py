@@ -144,7 +144,7 @@ def _global(
 def compare(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help=".npy, .npz or .safetensors; by default bundled tensors."),
+        typer.Argument(metavar="FILE", help=".npy, .npz, .safetensors or .gguf; by default bundled tensors."),
     ] = None,
     formats: Annotated[
         str, typer.Option(help="Specs, with commas.", autocompletion=_complete_format)
@@ -178,7 +178,7 @@ def compare(
 def calibrate(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help=".npy, .npz or .safetensors; by default bundled tensors."),
+        typer.Argument(metavar="FILE", help=".npy, .npz, .safetensors or .gguf; by default bundled tensors."),
     ] = None,
     bits: Annotated[int, typer.Option(help="Of a code, 2 to 16.")] = 8,
     methods: Annotated[str | None, typer.Option(help="Names, with commas; by default all.")] = None,

@@ -80,7 +80,7 @@ def compare(
     Parameters
     ----------
     x : array_like of real numbers, mapping of names to such, or path
-        Any shape; a path names a `.npy`, `.npz` or `.safetensors` file, read tensor by tensor.
+        Any shape; a path names a `.npy`, `.npz`, `.safetensors` or `.gguf` file, read tensor by tensor.
     formats : str, Format or list of them
         Specs; one string may hold several, with commas.
     rounding, overflow, nan, seed

@@ -199,8 +199,8 @@ class BlockJob:
     def rounded(self, x: Array, start: int) -> Rounded:
         y = self.values[start : start + x.size].astype(np.float64)
         unit, zero = self.array.units(start, start + x.size)
-        t = np.where(unit > 0, x / unit + zero, 0)
-        gap = self.elements.spacing(np.nextafter(t, np.copysign(np.inf, t))) * unit
+        t = np.where(abs(unit) > 0, x / unit + zero, 0)
+        gap = self.elements.spacing(np.nextafter(t, np.copysign(np.inf, t))) * abs(unit)
         return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & self.elements.outside(t, y, None))
 
 
@@ -210,7 +210,7 @@ def job_of(
     """What measures a format under a policy; keywords as in `compare`."""
     if isinstance(fmt, Format):
         return Job(fmt, rounding, overflow, nan, seed)
-    put = "max" if nan is None and not fmt.takes_nan else nan
+    put = fmt.nan_stand_in if nan is None and not fmt.takes_nan else nan
     return BlockJob(fmt, {"rounding": rounding, "overflow": overflow, "nan": put, "seed": seed})
 
 

@@ -56,6 +56,8 @@ class ScaledFormat(ABC):
 
     of: Format
     has_blocks: ClassVar[bool] = False  # whether `located` says what becomes of the elements of an array
+    whole_blocks: ClassVar[bool] = False  # whether the last axis has to divide into blocks
+    nan_stand_in: ClassVar[Any] = "max"  # what `compare` puts in place of NaN, where NaN is not taken
 
     @property
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Tensors by name, from memory or from `.npy`, `.npz` and `.safetensors` files, read lazily; and
+"""Tensors by name, from memory or from `.npy`, `.npz`, `.safetensors` and `.gguf` files, read lazily; and
 writing one `.npy` file so that nothing is ever half written.
 
 The safetensors header is read here: the package of that name gives NumPy no bfloat16 and no
@@ -28,6 +28,8 @@ from .engine import inputs
 from .engine.run import Noise
 from .errors import RangeError
 from .format import Format
+from .gguf import GGUFArray
+from .gguf.files import contents, entries
 from .reference import WORD_BITS
 from .registry import element
 from .rounding import rounding_mode
@@ -65,21 +67,25 @@ class FileError(OSError, ValueError):
 
 
 class Tensor(NamedTuple):
-    """A name and an array; with `coded`, the elements are codes of that format.
+    """A name and an array; with `coded`, the elements are codes of that format. Blocks of a GGUF file are
+    a `GGUFArray`, decoded piece by piece.
 
     >>> [chunk.tolist() for chunk in Tensor("w", np.array([0x3F80], np.uint16), element("bf16")).chunks()]
     [[1.0]]
     """
 
     name: str
-    array: Array
+    array: Any
     coded: Format | None = None
 
     def pieces(self) -> Iterator[Array]:
         """The elements in C order, 65536 at a time: 1-D, in their own dtype (float32 if coded)."""
         a = self.array
+        if isinstance(a, GGUFArray):
+            yield from (a.piece(start, min(start + CHUNK, a.size)) for start in range(0, a.size, CHUNK))
+            return
         flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
-        for start in range(0, self.array.size, CHUNK):
+        for start in range(0, a.size, CHUNK):
             yield self._decoded(flat[start : start + CHUNK])
 
     def chunks(self) -> Iterator[Array]:
@@ -88,7 +94,7 @@ class Tensor(NamedTuple):
 
     def whole(self) -> Array:
         """All elements in their shape, as `pieces` gives them."""
-        return self._decoded(self.array)
+        return self._decoded(np.asarray(self.array))
 
     def _decoded(self, words: Array) -> Array:
         return words if self.coded is None else np.asarray(decode(words, self.coded))
@@ -142,9 +148,10 @@ def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
 
 
 def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[Tensor]:
-    """The tensors of a `.npy`, `.npz` or `.safetensors` file, one at a time.
+    """The tensors of a `.npy`, `.npz`, `.safetensors` or `.gguf` file, one at a time.
 
-    `.npy` and `.safetensors` are memory-mapped; of an `.npz` one member is held at a time.
+    All but `.npz` are memory-mapped; of an `.npz` one member is held at a time. Blocks of a `.gguf` file come as
+    `GGUFArray`s, those of types that numfmt has no format of as values that the package gguf decodes.
 
     Raises
     ------
@@ -306,10 +313,19 @@ def check_cover(entries: list[Entry], size: int) -> None:
         raise FileError(f"it is {fault}: its tensors have {at} bytes, there are {size}. Get it again")
 
 
+def _read_gguf(file: Path, wanted: Wanted) -> Iterator[Tensor]:
+    check_magic(file, b"GGUF")
+    mapped = np.memmap(file, np.uint8, mode="r")
+    for entry in entries(mapped.data):
+        if wanted(entry.name):
+            yield Tensor(entry.name, *contents(entry, np.asarray(mapped[entry.begin : entry.end])))
+
+
 READERS: dict[str, Callable[[Path, Wanted], Iterator[Tensor]]] = {
     ".npy": _read_npy,
     ".npz": _read_npz,
     ".safetensors": _read_safetensors,
+    ".gguf": _read_gguf,
 }
 
 

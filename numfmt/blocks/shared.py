@@ -242,7 +242,7 @@ def returned(result: Array, x: Any, out: Any) -> Any:
     return result[()] if out is None and isinstance(x, (Number, np.generic, str)) else result
 
 
-def refused(block: SharedScale, doing: str, bad: Array, what: str, cure: str) -> RangeError:
+def refused(block: ScaledFormat, doing: str, bad: Array, what: str, cure: str) -> RangeError:
     """The error that counts bad elements and names the first."""
     count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
     at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, codebook, fixed, floats, gemmlowp, philox, words
+from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, philox, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -326,3 +326,14 @@ for _requantization_step in (
 
 requantize_rows = _loop(gemmlowp.requantize_rows)
 requantize_columns = _loop(gemmlowp.requantize_columns)
+
+
+# GGUF blocks
+
+for _block_step in (gguf.absmax, gguf.first_of, gguf.inverse):
+    register_jitable(_block_step)
+
+gguf_write_q8_0 = _loop(gguf.write_q8_0)
+gguf_write_q4_0 = _loop(gguf.write_q4_0)
+gguf_read_q8_0 = _loop(gguf.read_q8_0)
+gguf_read_q4_0 = _loop(gguf.read_q4_0)

@@ -41,7 +41,7 @@ def bits_against_error(tensors: Any, formats: Any = None, path: Path = None) -> 
     tensors : array_like, mapping of names to arrays, or a file `numfmt.compare` reads
         A panel each, at most eight.
     formats : spec, or sequence of specs, optional
-        All recipes with blocks beside a few formats without, if not given.
+        All recipes that take rows of any length beside a few formats without blocks, if not given.
     path : str or path, optional
         Where to write the figure: a name that ends in .png, .svg or .pdf.
 
@@ -58,11 +58,15 @@ def bits_against_error(tensors: Any, formats: Any = None, path: Path = None) -> 
     2
     """
     target = check_path(path)
-    forms = format_list([*ELEMENTS, *RECIPES] if formats is None else formats)
+    forms = format_list([*ELEMENTS, *_recipes()] if formats is None else formats)
     table = compare(tensors, forms)
     names = list(dict.fromkeys(row.tensor for row in table))[:8]
     rows = [[row for row in table if row.tensor == name] for name in names]
     return write(_costs(names, rows, [_group(f) for f in forms], list(map(str, forms))), target)
+
+
+def _recipes() -> list[Any]:
+    return [form for form in map(parse, RECIPES) if not getattr(form, "whole_blocks", False)]
 
 
 def _group(form: Any) -> int:

@@ -4,7 +4,7 @@ import numpy as np
 
 import numfmt
 from numfmt import registry
-from numfmt.blocks import BlockArray
+from numfmt.blocks import BlockArray, SharedScale
 
 MORE = [
     "int8[axis=0]",
@@ -28,7 +28,9 @@ MORE = [
     "block[of=e2m1fn,scale=block[of=e4m3fn,scale=block[of=uint8,scale=f16,size=2],size=2],size=2]",
     "block[of=e5m2,scale=block[of=e4m3,scale=e8m0fnu,size=4],axis=-1]",
 ]
-FORMATS = [*registry.scaled_examples(), *MORE]
+FORMATS = [
+    spec for spec in (*registry.scaled_examples(), *MORE) if isinstance(numfmt.parse(spec), SharedScale)
+]
 
 
 def numbers(shape, seed=0):

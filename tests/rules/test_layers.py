@@ -20,7 +20,7 @@ LAYERS = {
     "L2": "overflow reference cuts registry notation",
     "K": "kernels",
     "L3": "engine",
-    "L4": "formats blocks calibration",
+    "L4": "formats blocks calibration gguf",
     "L5": "casting limits explanation packed packing picture",
     "L6": "tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics storage training vectors",
     "L7": "plotting testing interop",
@@ -32,6 +32,7 @@ ORDER = {name: level for level, names in enumerate(LAYERS.values()) for name in 
 # (importer, imported): an import upwards, late, and why
 UPWARDS = {
     ("format", "picture"): "a format shows itself in a notebook",
+    ("casting", "tensors"): "decode takes a file",
     ("blocks.array", "casting"): "an array goes into any other format",
     ("blocks.array", "packed"): "an array becomes bytes, and bytes an array",
     ("blocks.array", "storage"): "an array is written to a file, and read",
@@ -55,6 +56,7 @@ GUESTS = {
     "rich": (("cli", "comparison", "testing", "explanation", "limits"), False),
     "pandas": (("table", "interop"), False),
     "sklearn": (("training",), False),
+    "gguf": (("gguf.files",), False),
     "safetensors": (("tensors", "interop"), False),
     "ml_dtypes": (("testing", "interop", "tensors"), False),
 }

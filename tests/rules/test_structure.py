@@ -14,6 +14,7 @@ import numfmt.fixed_point
 import numfmt.flexpoint
 import numfmt.gemm
 import numfmt.gemmlowp
+import numfmt.gguf
 import numfmt.testing
 import numfmt.training
 from numfmt import registry, spec
@@ -137,6 +138,7 @@ def public():
         numfmt.fixed_point,
         numfmt.gemm,
         numfmt.gemmlowp,
+        numfmt.gguf,
         numfmt.flexpoint,
         numfmt.training,
     ):
