@@ -98,7 +98,7 @@ def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
     if loop is not None:
         pool.run(lambda part: loop(flat, target, *part), _parts(job.layout.rows()[0], codes.size))
     else:
-        for where in _chunks(codes.size, LONG):
+        for where in chunks(codes.size, LONG):
             values = np.empty(where.stop - where.start)
             decode_into(flat[where], decoding_plan(job.of), values)
             with np.errstate(over="ignore"):
@@ -112,7 +112,7 @@ def _defined(
 ) -> None:  # fmt: skip
     """Chunk by chunk; at once where the policy may refuse some, so that the error counts and places them."""
     rounding, flat = plan(job.of, rule, kind == "code", engine), writeable_alias(x).reshape(-1)
-    for where in _chunks(x.size, x.size if rounding.guarded else LONG):
+    for where in chunks(x.size, x.size if rounding.guarded else LONG):
         steps = in_units(flat[where], job, where)
         words = None if noise is None else Noise(WORD_BITS, given=noise.take(where.start, steps.size))
         result = np.empty(steps.size, dtype if kind == "code" else np.float64)
@@ -152,7 +152,7 @@ def _poison(out: Any, size: int, job: Job, nan: Any) -> None:
     """`nan` in each element whose scale is NaN."""
     if not np.isnan(job.unit).any():
         return
-    for where in _chunks(size, PIECE):
+    for where in chunks(size, PIECE):
         bad = np.flatnonzero(np.broadcast_to(np.isnan(_of(job.unit, job, where)), where.stop - where.start))
         out[where.start + bad] = nan
 
@@ -167,7 +167,7 @@ def _flat(out: Array) -> Any:
     return out.reshape(-1) if out.flags.c_contiguous else out.flat
 
 
-def _chunks(size: int, step: int) -> list[slice]:
+def chunks(size: int, step: int) -> list[slice]:
     return [slice(start, min(start + step, size)) for start in range(0, size, max(step, 1))]
 
 
@@ -200,7 +200,9 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
         and rule.overflow == "saturate"  # other policies tell a quotient past float32 from an infinity
         and (not job.exact or (x.dtype == np.float32 and _is_exact_in_float32(job)))
     )
-    lowered = plan(job.of, rule, kind == "code", engine).loop(32) if compiled and suits else None
+    if not (compiled and suits):
+        return None
+    lowered = plan(job.of, _of_numbers(rule, x, job), kind == "code", engine).loop(32)
     loop = _ROUNDING.get((kind, getattr(lowered.bare[0], "__name__", ""))) if lowered else None
     if loop is None or lowered is None:
         return None
@@ -208,6 +210,13 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     constants = p.astype(np.float32), job.unit, lowered.bare[1], np.array(job.layout.rows()[1], np.int64)
     how = DIVIDE * (job.divide and not job.exact)
     return lambda x, out, first, last: called(x, out, *constants, how, first, last)
+
+
+def _of_numbers(rule: Policy, x: Array, job: Job) -> Policy:
+    """The policy without a code that NaN becomes, where there will be none: it keeps from the short loops."""
+    if rule.nan_code is None or rule.nan_code < 0:
+        return rule
+    return rule if np.isnan(x.max()) or np.isinf(job.factor).any() else rule._replace(nan_code=-1)
 
 
 def _is_exact_in_float32(job: Job) -> bool:

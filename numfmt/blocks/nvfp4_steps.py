@@ -8,6 +8,7 @@ of a block as an e4m3 value, `number` what the library keeps of the tensor: its 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ SIX, BOUND = F4(6), 448  # the largest values of e2m1 and e4m3
 RANGE = F4(SIX * BOUND)  # 2688
 LEAST_NORMAL = F4(2.0**-6)  # of e4m3
 LEAST = F4(2.0**-9)
+PIECE = 1 << 16  # elements
 BOUNDS = {  # of profiles that take scales up to a bound for granted, at 6 times which the tensor's peak is
     "4over6": 256, "4over6_mse": 256, "4over6_448": BOUND, "4over6_448_mse": BOUND,
     "amax_over_1536": 256, "amax_over_2688": BOUND,
@@ -123,9 +125,29 @@ def four_over_six_factor(scales: Any, block: Block) -> Array:
 
 
 def _error(x: Array, raw: Array, number: Array, block: Block) -> Array:
-    """The error of each block under scales `raw`: magnitudes or squares, added one after the other."""
+    """The error of each block under scales `raw`, piece by piece."""
+    s, errors = held(raw, block.scales_along(raw.shape).of), np.empty(raw.shape, F4)
+    for part, places in _pieces(x.shape, block.granularity):
+        errors[places] = _error_of_part(x[part], s[places], number, block)
+    return errors
+
+
+def _pieces(shape: Shape, among: Granularity) -> Iterator[tuple[Any, Any]]:
+    """Parts of the first axis with whole blocks, as slices of numbers and of scales."""
+    if not shape:
+        yield (), ()
+        return
+    extent = among.extent((0,) * len(shape), shape)[0]
+    whole = max(extent.stop, 1)
+    step = whole * max(PIECE // (whole * max(math.prod(shape[1:]), 1)), 1)
+    for start in range(0, shape[0], step):
+        yield slice(start, start + step), slice(start // whole, -(-(start + step) // whole))
+
+
+def _error_of_part(x: Array, s: Array, number: Array, block: Block) -> Array:
+    """The error of each block: magnitudes or squares, added one after the other."""
     among, bound = block.granularity, BOUNDS[block.profile.name]
-    s, which = held(raw, block.scales_along(raw.shape).of), among.layout(x.shape).scale_of(0, x.size)
+    which = among.layout(x.shape).scale_of(0, x.size)
     step, factor = (among.spread(n, x.shape)[which] for n in (s, multiplier(s, number, bound)))
     given = x.reshape(-1).astype(F4)
     values = held(given * factor, block.of) * step * number / (SIX * F4(bound))

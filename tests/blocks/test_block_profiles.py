@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import numfmt
+from numfmt.blocks import nvfp4_steps
 
 from . import library_steps as steps
 from .hard_blocks import hard_blocks, with_specials
@@ -202,6 +203,18 @@ def test_four_over_six(bound, squared):
     profile = "4over6" + "_448" * (bound == 448) + "_mse" * squared
     for x in tensors(INFINITIES):
         check(f"nvfp4[profile={profile}]", x, steps.four_over_six(x, np.abs(x).max(), bound, squared))
+
+
+@pytest.mark.parametrize("form", ["nvfp4[profile=4over6]", "nvfp4_16x16[profile=4over6]"])
+@pytest.mark.parametrize("shape", [(50, 40), (3, 50, 40), (40,), (2, 3, 0), ()])
+def test_four_over_six_piece_by_piece(form, shape, monkeypatch):
+    x = hard_blocks(1, 6000, exponents=(-3, 3)).reshape(-1)[: int(np.prod(shape))].reshape(shape)
+    tiled = "16x16" in form
+    for axis in () if tiled and x.ndim < 2 else (None,) if tiled or not shape else range(x.ndim):
+        whole = numfmt.encode(x, form, axis=axis)
+        monkeypatch.setattr(nvfp4_steps, "PIECE", 64)
+        assert np.array_equal(numfmt.encode(x, form, axis=axis).scales.codes, whole.scales.codes)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize("profile", ["4over6", "4over6_448_mse", "transformer_engine"])
