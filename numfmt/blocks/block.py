@@ -281,10 +281,11 @@ class Block(SharedScale):
         values = np.empty(codes.shape, np.float32)
         elements.read(codes, values, job._replace(unit=np.ones(job.unit.size)))
         numbers = scales.decode() if isinstance(scales, BlockArray) else scales
-        among, which = self.granularity, job.layout.scale_of(0, codes.size)
-        each = among.spread(numbers, codes.shape)[which].reshape(codes.shape)
-        with np.errstate(all="ignore"):
-            out[...] = self.profile.product(values, each, self)
+        each = self.granularity.spread(numbers, codes.shape)
+        for where in elements.chunks(codes.size, elements.PIECE):
+            held = each[job.layout.scale_of(where.start, where.stop)]
+            with np.errstate(all="ignore"):
+                out.flat[where] = self.profile.product(values.reshape(-1)[where], held, self)
 
     def job(self, shape: Shape, scales: Any) -> Job:
         """What elements take of these scales."""
