@@ -12,6 +12,7 @@ from .blocks import bits_against_error, outlier_in_blocks
 from .clipping import thresholds
 from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
+from .values import value_sets
 
 __all__ = [
     "bits_against_error",
@@ -21,4 +22,5 @@ __all__ = [
     "relative_error",
     "thresholds",
     "training",
+    "value_sets",
 ]
