@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 ELEMENTS = ("bf16", "f16", "e4m3fn", "e5m2", "e2m1fn", "int8[calibrate=absmax]", "int4[size=32,axis=-1]")
 GROUPS = ("one scale or none", "powers of two", "powers of two in two levels", "any scale")
 _GAP = 0.028  # of the axis, between labels
-_NEAR = 0.17  # octaves of bits: labels nearer than that may overlap
+_NEAR = 0.2  # octaves of bits: labels nearer than that may overlap
 _PASSES = 100
 _BESIDE = 1.06  # of a point's bits: where its label begins
 _DECIBELS_A_BIT = 20 * np.log10(2)
@@ -112,18 +112,17 @@ def _draw_points(ax: Axes, rows: Sequence[Row], groups: Sequence[int]) -> None:
     for group in sorted(set(groups)):
         here = np.array(groups) == group
         ax.plot(bits[here], decibels[here], look(group).marker, color=look(group).color, ms=5, zorder=3)
-    for side in (0, 1):
-        here = np.argsort(decibels)[side::2]
-        heights = _apart(bits[here], decibels[here], np.diff(ax.get_ylim())[0] * _GAP)
-        for i, y in zip(here, heights, strict=True):
-            _label(ax, str(i + 1), (bits[i], decibels[i]), y, bool(side))
+    right = np.argsort(np.argsort(decibels)) % 2 == 1
+    beside = bits * np.where(right, _BESIDE, 1 / _BESIDE)
+    heights = _apart(beside, decibels, np.diff(ax.get_ylim())[0] * _GAP)
+    for i, (x, y) in enumerate(zip(beside, heights, strict=True)):
+        _label(ax, str(i + 1), (bits[i], decibels[i]), (x, y))
     tidy(ax)
 
 
-def _label(ax: Axes, text: str, point: tuple[float, float], y: float, right: bool) -> None:
-    x = point[0] * _BESIDE if right else point[0] / _BESIDE
+def _label(ax: Axes, text: str, point: tuple[float, float], place: tuple[float, float]) -> None:
     ax.annotate(
-        text, point, (x, y), fontsize=SMALL - 1.5, va="center", ha="left" if right else "right", zorder=4,
+        text, point, place, fontsize=SMALL - 1.5, va="center", zorder=4, ha="left" if place[0] > point[0] else "right",
         arrowprops={"arrowstyle": "-", "lw": 0.4, "color": DATA, "shrinkA": 0, "shrinkB": 2},
     )  # fmt: skip
 
