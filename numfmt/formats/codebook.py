@@ -27,8 +27,6 @@ from ..spec import split_commas
 Array = np.ndarray[Any, Any]
 MOST = 256  # values
 TIES = {"even": "nearest_even", "down": "nearest_down", "zero": "nearest_zero"}
-# bitsandbytes, csrc/kernels.cu, dQuantizeFP4: float32 literals that |x| is compared with
-FP4_CUDA = (0.00260417, 0.0859375, 0.20833333, 0.29166667, 0.4166667, 0.583333, 0.8333333)
 
 
 @dataclass(frozen=True, repr=False)
@@ -227,10 +225,10 @@ def distance_midpoints(rising: Sequence[float]) -> list[Fraction]:
 
 def _between(rising: Sequence[float], middle: Callable[[Array, Array], Array]) -> list[Fraction]:
     """Boundaries in float32; `SpecError` where they are not between the values."""
-    values = np.array(rising, np.float32)
-    if values.tolist() != list(rising):
-        raise SpecError("boundaries in float32 are for values that are float32 numbers themselves")
     with np.errstate(all="ignore"):
+        values = np.array(rising, np.float32)
+        if values.tolist() != list(rising):
+            raise SpecError("boundaries in float32 are for values that are float32 numbers themselves")
         below, above = values[:-1], values[1:]
         found = middle(below, above)
         outside = ~((below < found) & (found < above))
@@ -262,17 +260,10 @@ def float32_at(ordinal: Array) -> Array:
     return np.where(ordinal < 0, -sizes, sizes)
 
 
-def fp4_midpoints(rising: Sequence[float]) -> list[Fraction]:
-    """The constants of bitsandbytes' CUDA code for FP4, whatever the values."""
-    sizes = [Fraction(float(np.float32(size))) for size in FP4_CUDA]
-    return [*(-size for size in reversed(sizes)), *sizes]
-
-
 MIDPOINTS: dict[str, Callable[[Sequence[float]], list[Fraction]]] = {
     "exact": exact_midpoints,
     "float32": float32_midpoints,
     "distance": distance_midpoints,
-    "cuda": fp4_midpoints,
 }
 
 # Spec strings

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from fractions import Fraction
 from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
+from ..errors import SpecError
 from ..registry import Option, family, name
-from .codebook import TABLES, Codebook, rule
+from .codebook import MIDPOINTS, TABLES, Codebook, rule
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
 
@@ -46,6 +48,18 @@ AF4 = _single((
 _TWELFTHS = (0, 0.0625, 8, 12, 4, 6, 2, 3)
 FP4 = _single([*_TWELFTHS, *(-t for t in _TWELFTHS)], 12)
 INT4 = _single([7, 6, 5, 4, 3, 2, 1, 0, 0, -1, -2, -3, -4, -5, -6, -7], 7)
+
+# csrc/kernels.cu, dQuantizeFP4: what |x| is compared with; not quite the mid-points
+FP4_CUDA = _single([0.00260417, 0.0859375, 0.20833333, 0.29166667, 0.4166667, 0.583333, 0.8333333])
+
+
+def fp4_midpoints(rising: Sequence[float]) -> list[Fraction]:
+    if set(rising) != set(FP4):
+        raise SpecError("midpoints=cuda is for the values of fp4_bnb")
+    return [Fraction(m) for m in sorted([*FP4_CUDA, *(-size for size in FP4_CUDA)])]
+
+
+MIDPOINTS["cuda"] = fp4_midpoints
 
 
 # Maps built by linspace, whose last bits depend on how it computes
@@ -107,7 +121,7 @@ _MAPS = {
     **{f"linear8{u}": partial(linear, not u) for u in ("", "u")},
 }
 for _plain, _values in (("nf4", NF4), ("fp4_bnb", FP4), ("af4", AF4), ("int4_bnb", INT4)):
-    TABLES[_plain] = lambda values=_values: values  # type: ignore[misc]
+    TABLES[_plain] = partial(tuple, _values)
 for _plain, _make in _MAPS.items():
     TABLES[_plain] = partial(_make, "fma")
     TABLES[f"{_plain}[profile=default]"] = partial(_make, "default")

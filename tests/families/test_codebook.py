@@ -13,7 +13,8 @@ from numfmt import cuts, reference
 from numfmt.engine.plan import plan
 from numfmt.errors import RangeError, SpecError
 from numfmt.formats import codebook_searches
-from numfmt.formats.codebook import FP4_CUDA, Codebook
+from numfmt.formats.codebook import Codebook
+from numfmt.formats.codebook_tables import FP4_CUDA
 from numfmt.rounding import MODES
 
 F32 = np.float32
@@ -385,8 +386,15 @@ def test_bad_lists(spec):
 def test_what_is_no_list_of_numbers(values):
     with pytest.raises(SpecError, match="codebook"):
         Codebook.of(values)
+
+
+def test_rules_that_do_not_serve():
     with pytest.raises(SpecError, match="unknown ties 'odd'"):
         Codebook.of([1, 2], ties="odd")
+    with pytest.raises(SpecError, match="for the values of fp4_bnb"):
+        Codebook.of([-1, 0, 1], midpoints="cuda")
+    with pytest.raises(SpecError, match="float32 numbers themselves"):
+        Codebook.of([-1e300, 1], midpoints="distance")
 
 
 def test_a_code_that_is_none():
