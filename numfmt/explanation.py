@@ -350,8 +350,8 @@ def _explain_scaled(
 def _explain_block(x: Any, form: ScaledFormat, index: Any, keywords: dict[str, Any]) -> BlockExplanation:
     found = form.located(x, index, **{k: v for k, v in keywords.items() if v is not None})
     return BlockExplanation(
-        format=form, index=found.place, exact=reference.exact(found.x), block=_extent_text(found.extent),
-        absmax=found.absmax, wanted_scale=found.wanted,
+        format=form, index=found.place, exact=reference.exact(found.x),
+        block=_extent_text(found.extent, len(found.place)), absmax=found.absmax, wanted_scale=found.wanted,
         scale_is_clamped=found.is_clamped, scale=found.scale, scale_code=found.scale_code,
         scaled=found.steps, element=_element_explanation(found, form.of, keywords), code=found.code,
         bits=split_bits(found.code, form.of), value=found.value,
@@ -370,10 +370,11 @@ def _element_explanation(found: Located, of: Format, keywords: dict[str, Any]) -
     return _explanation(steps, of, rule, reference.decide(steps, of, rule, word))
 
 
-def _extent_text(extent: tuple[slice, ...]) -> str:
-    """`elements [0:1, 32:64]`, or of a number itself."""
+def _extent_text(extent: tuple[slice, ...], axes: int) -> str:
+    """`elements [0:1, 32:64]`, of runs by their places in C order; or of a number itself."""
     inside = ", ".join(f"{part.start}:{part.stop}" for part in extent)
-    return f"elements [{inside}]" if extent else "x alone"
+    flat = " in C order" if len(extent) != axes else ""
+    return f"elements [{inside}]{flat}" if extent else "x alone"
 
 
 def _rule_past(stages: Stages, of: Format, total: int | None) -> str:

@@ -4,7 +4,7 @@ from .affine import Affine, scaled
 from .array import BlockArray, Packed
 from .block import Block
 from .block_profiles import BLOCK_PROFILES, BlockProfile
-from .granularity import Granularity, Groups, PerAxis, PerTensor, Tiles
+from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Tiles
 from .named import TABLE
 from .profiles import PROFILES, Profile
 from .recipes import BIAS, PER_TOKEN, OutlierArray, int32_bias, llm_int8
@@ -30,6 +30,7 @@ __all__ = [
     "PerAxis",
     "PerTensor",
     "Profile",
+    "Runs",
     "Scale",
     "SharedScale",
     "Tiles",

@@ -23,7 +23,7 @@ from . import elements
 from .array import Array, BlockArray
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
-from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
+from .granularity import FLAT, Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
 from .reading import plain, read, single, wide
 from .rules import RULES
 from .scale import TINY, given_numbers
@@ -51,8 +51,9 @@ class Block(SharedScale):
     size : int or (rows, columns), optional
         Elements of a block along `axis`, the last one perhaps smaller; or tiles of the last two axes,
         ``size=128x128`` in a spec. Without it one scale serves the tensor, or each index of `axis`.
-    axis : int, optional
-        Along which blocks run; the last one unless the call says otherwise.
+    axis : int or "flat", optional
+        Along which blocks run; the last one unless the call says otherwise. "flat": through all elements in
+        C order, in runs of `size`, unless the call names an axis.
     rule : str, optional
         One of `RULES`. ``floor`` where scales are powers of two, else ``absmax``, if not given.
     profile : str or BlockProfile, optional
@@ -84,14 +85,14 @@ class Block(SharedScale):
     of: Format
     scale: Format | Block
     size: int | tuple[int, int] | None
-    axis: int | None
+    axis: int | str | None
     rule: str
     profile: BlockProfile
 
     has_blocks: ClassVar[bool] = True
 
     def __init__(
-        self, of: Any, scale: Any, size: Any = None, axis: int | None = None, rule: str | None = None,
+        self, of: Any, scale: Any, size: Any = None, axis: int | str | None = None, rule: str | None = None,
         profile: Any = "default",
     ) -> None:  # fmt: skip
         elements_of, held = _element_format(of), _scale_format(scale)
@@ -105,6 +106,8 @@ class Block(SharedScale):
         object.__setattr__(self, "rule", _rule(rule or self.default_rule, chosen))
         if isinstance(self.size, tuple) and axis is not None:
             raise SpecError("tiles lie in the last two axes: leave axis= out", "")
+        if self.size is None and axis == FLAT:
+            raise SpecError("axis=flat needs size=: the elements of a run", "")
         if self.rule == "even" and self.of.step is None:
             raise SpecError(f"rule=even takes elements with fraction bits; '{self.of}' has none", "")
         most = DOUBLE_BITS - (1 if self.is_exact else SINGLE_BITS)
@@ -160,12 +163,14 @@ class Block(SharedScale):
     def _along(self, axis: int | None, shape: Shape) -> Block:
         if axis is None:
             return self
-        place = index_of(_axis(axis) or 0, shape)
+        place = index_of(_number_of_axis(axis), shape)
         if isinstance(self.size, tuple):
             raise ValueError(f"axis={axis} conflicts with the tiles of '{self}'")
-        if self.axis is not None and index_of(self.axis, shape) != place:
+        if not isinstance(self.axis, int):
+            return replace(self, axis=int(axis))
+        if index_of(self.axis, shape) != place:
             raise ValueError(f"axis={axis} conflicts with axis={self.axis} of '{self}'")
-        return self if self.axis is not None else replace(self, axis=int(axis))
+        return self
 
     def _given(self, raw: Any, counted: Shape) -> Any:
         """Scales that come with a call, rounded to their format."""
@@ -212,7 +217,7 @@ class Block(SharedScale):
         """The format of the scales; their blocks run along the same axis."""
         assert isinstance(self.scale, Block)
         has_axis = isinstance(self.size, int) and isinstance(self.scale.size, int)
-        if not has_axis or self.scale.axis is not None or not shape:
+        if not has_axis or self.scale.axis is not None or self.axis == FLAT or not shape:
             return self.scale
         return replace(self.scale, axis=-1 if self.axis is None else self.axis)
 
@@ -324,7 +329,7 @@ class Block(SharedScale):
         held = block.scale.of if isinstance(block.scale, Block) else block.scale
         wanted = block._wanted(given, at, keywords)
         return Located(
-            float(given[place]), place, flat, extent, float(np.abs(given[extent]).max()), wanted,
+            float(given[place]), place, flat, extent, float(np.abs(among.sharing(given, place)).max()), wanted,
             wanted is not None and not held.smallest <= wanted <= held.max, float(scale), _scale_code(array.scales, held, at), float(steps),
             str(keywords.get("rounding") or block.profile.rounding), keywords.get("overflow") or "saturate",
             int(array.codes[place]), float(array.decode()[place]),
@@ -438,22 +443,29 @@ def _size(given: Any) -> int | tuple[int, int] | None:
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
 
-def _axis(given: Any) -> int | None:
-    if given is not None and not _is_integer(given):
+def _axis(given: Any) -> int | str | None:
+    flat = isinstance(given, str) and given == FLAT
+    return given if given is None or flat else _number_of_axis(given)
+
+
+def _number_of_axis(given: Any) -> int:
+    if not _is_integer(given):
         raise TypeError(f"axis= takes one integer, got {given!r}")
-    return None if given is None else int(given)
+    return int(given)
 
 
 def _is_integer(given: Any) -> bool:
     return type(given) is int or isinstance(given, np.integer)
 
 
-def _granularity(size: int | tuple[int, int] | None, axis: int | None) -> Granularity:
+def _granularity(size: int | tuple[int, int] | None, axis: int | str | None) -> Granularity:
     if isinstance(size, tuple):
         return Tiles(*size)
-    if size is not None:
-        return Groups(-1 if axis is None else axis, size)
-    return PerTensor() if axis is None else PerAxis(axis)
+    if size is None:
+        return PerAxis(axis) if isinstance(axis, int) else PerTensor()
+    if isinstance(axis, str):
+        return Runs(size)
+    return Groups(-1 if axis is None else axis, size)
 
 
 def _stored(raw: Array, form: Format, block: Block) -> Array:
@@ -505,7 +517,9 @@ def spelled(block: Block) -> str:
     scale = without_profile(block.scale) if block.profile.inner else block.scale
     name, known = NAMES.get((block.of, scale, block.size), ("block", None))
     profile, usual = block.profile.name, known.profile.name if known else "default"
-    given: dict[str, Any] = {"axis": block.axis}
+    if known is not None and known.axis is not None and block.axis is None:  # no option says so
+        known = None
+    given: dict[str, Any] = {"axis": None if known and block.axis == known.axis else block.axis}
     if known is None or profile == "default" != usual:
         name, usual = "block", "default"
         given = {"of": block.of, "scale": scale, "size": _size_text(block.size), **given}

@@ -1,5 +1,5 @@
-"""Which elements of an array share a scale: the whole tensor, an index of an axis, a group along one, a
-tile of two."""
+"""Which elements of an array share a scale: the whole tensor, an index of an axis, a group along one, a run
+through all, a tile of two."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ Shape = tuple[int, ...]
 LONG = 1 << 14  # elements of a row; longer ones are cut, so that threads and scratch have pieces
 SHORT = 1 << 9  # elements; shorter rows with a scale for each element are laid end to end
 BAND = 32  # lines that pass by the same scales
+FLAT = "flat"  # in place of an axis: blocks run through all elements in C order
 
 
 class Layout(NamedTuple):
@@ -133,8 +134,12 @@ class Granularity(ABC):
         return scales.reshape(-1)
 
     def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
-        """The elements that share a scale with that one."""
+        """The elements that share a scale with that one; of `Runs` among those of the flattened array."""
         return tuple(slice(0, n) for n in shape)
+
+    def sharing(self, x: Array, index: Shape) -> Array:
+        """Those elements of an array."""
+        return x[self.extent(index, x.shape)]
 
     def place(self, index: Shape, shape: Shape) -> Shape:
         """The index of an element's scale."""
@@ -235,6 +240,36 @@ class Groups(Granularity):
 
 
 @dataclass(frozen=True)
+class Runs(Granularity):
+    """One scale for each `size` elements in C order, whatever the axes, the last run perhaps a shorter one.
+
+    >>> Runs(16).scale_shape((5, 7))
+    (3,)
+    """
+
+    size: int
+
+    def layout(self, shape: Shape) -> Layout:
+        return Groups(0, self.size).layout((prod(shape),))
+
+    def scale_shape(self, shape: Shape) -> Shape:
+        return (-(-prod(shape) // self.size),)
+
+    def extent(self, index: Shape, shape: Shape) -> tuple[slice, ...]:
+        return (_part(_number(index, shape), self.size, prod(shape)),)
+
+    def sharing(self, x: Array, index: Shape) -> Array:
+        return x.reshape(-1)[self.extent(index, x.shape)]
+
+    def place(self, index: Shape, shape: Shape) -> Shape:
+        return (_number(index, shape) // self.size,)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        return {"size": self.size, "axis": FLAT}
+
+
+@dataclass(frozen=True)
 class Tiles(Granularity):
     """One scale for each tile of `rows` by `columns` of the last two axes, the last ones perhaps smaller.
 
@@ -285,6 +320,11 @@ class Tiles(Granularity):
     @property
     def options(self) -> dict[str, str]:
         return {"size": f"{self.rows}x{self.columns}"}
+
+
+def _number(index: Shape, shape: Shape) -> int:
+    """The place of an element in C order."""
+    return int(np.ravel_multi_index(index, shape)) if shape else 0
 
 
 def _part(at: int, size: int, n: int) -> slice:

@@ -4,11 +4,12 @@ scales change in what is left."""
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import gcd, prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, Tiles, index_of
+from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
 
 if TYPE_CHECKING:
     from .array import BlockArray
@@ -17,10 +18,17 @@ Array = np.ndarray[Any, Any]
 Picks = tuple[int | slice, ...]  # one for each axis
 
 
+class Lines(NamedTuple):
+    """What is picked of scales that lie end to end in so many equal lines."""
+
+    lines: int
+    pick: int | slice
+
+
 class Part(NamedTuple):
     """What is picked of the scales, and where they change in the part."""
 
-    scales: Picks
+    scales: Picks | Lines
     granularity: Granularity
 
 
@@ -37,10 +45,27 @@ def _part(array: BlockArray, picks: Picks) -> BlockArray:
 
     among = array.format.granularity
     places, kept = _PARTS[type(among)](among, picks, array.shape)
-    held = array.scales
-    scales: Any = _part(held, places) if isinstance(held, BlockArray) else np.array(held[places])
-    zeros = None if array.zeros is None else np.array(array.zeros[places])
+    scales = _picked(array.scales, places)
+    zeros = None if array.zeros is None else _picked(array.zeros, places)
     return BlockArray(np.asarray(array.codes[picks]), scales, zeros, array.format.of_part(kept, scales))
+
+
+def _picked(held: Any, places: Picks | Lines) -> Any:
+    """The scales or zero points at some places."""
+    from .array import BlockArray
+
+    if isinstance(places, Lines):
+        return _lines(held, places)
+    return _part(held, places) if isinstance(held, BlockArray) else np.array(held[places])
+
+
+def _lines(held: Any, places: Lines) -> Any:
+    from .array import BlockArray
+
+    if isinstance(held, BlockArray):
+        return BlockArray(_lines(held.codes, places), _lines(held.scales, places), None, held.format)
+    across = held.size // max(places.lines, 1)
+    return np.array(held.reshape(places.lines, across)[places.pick]).reshape(-1)
 
 
 def block_sizes(array: BlockArray) -> dict[int, int]:
@@ -56,6 +81,8 @@ def block_sizes(array: BlockArray) -> dict[int, int]:
     held = block_sizes(array.scales) if isinstance(array.scales, BlockArray) else {}
     if isinstance(among, PerAxis):
         return {index_of(among.axis, shape): size for size in held.values()}
+    if isinstance(among, Runs):
+        return _sizes_of_runs(among.size * held.get(0, 1), shape)
     return {axis: own.get(axis, 1) * held.get(axis, 1) for axis in own | held}
 
 
@@ -117,10 +144,35 @@ def _sizes(among: Granularity, shape: Shape) -> dict[int, int]:
     return {index_of(among.axis, shape): among.size} if isinstance(among, Groups) and shape else {}
 
 
+def _sizes_of_runs(size: int, shape: Shape) -> dict[int, int]:
+    """All of each axis but the first, of which as many indices as make whole runs; one makes some itself,
+    or it is free."""
+    if not shape:
+        return {}
+    across = prod(shape[1:])
+    lines = size // gcd(size, across) if across else 1
+    rest = {axis: max(shape[axis], 1) for axis in range(1, len(shape))}
+    return {0: lines, **rest} if lines > 1 else rest
+
+
+def _part_of_runs(among: Runs, picks: Picks, shape: Shape) -> Part:
+    if not shape:
+        return Part((slice(None),), among)
+    first, count = picks[0], shape[0]
+    across = prod(len(_kept(pick, n)) for pick, n in zip(picks[1:], shape[1:], strict=True))
+    kept = _kept(first, count)
+    if not (kept and across):
+        return Part((slice(0),), among)
+    if not isinstance(first, slice) or kept.step != 1:
+        return Part(Lines(count, first), among)
+    return Part((slice(kept.start * across // among.size, -(-kept.stop * across // among.size)),), among)
+
+
 _PARTS: dict[type[Granularity], Callable[..., Part]] = {
     PerTensor: _part_of_tensor,
     PerAxis: _part_of_axis,
     Groups: _part_of_groups,
+    Runs: _part_of_runs,
     Tiles: _part_of_tiles,
 }
 
@@ -139,6 +191,11 @@ def _blocks(picks: Picks, shape: Shape, sizes: dict[int, int]) -> Picks:
         _among_blocks(pick, n, sizes[axis]) if axis in sizes else pick
         for axis, (pick, n) in enumerate(zip(picks, shape, strict=True))
     )
+
+
+def _kept(pick: int | slice, n: int) -> range:
+    """The indices that are picked of n."""
+    return range(n)[pick] if isinstance(pick, slice) else range(pick, pick + 1)
 
 
 def _among_blocks(pick: int | slice, n: int, size: int) -> slice:

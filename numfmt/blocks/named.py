@@ -21,6 +21,7 @@ from typing import Any
 from ..errors import SpecError
 from ..registry import RECIPES, Option, integer, scaled_family
 from .block import Block, named_as, without_profile
+from .granularity import FLAT
 
 MSFP = range(11, 17)  # 8 bits of exponent, a sign and 2 to 7 bits of magnitude
 BFP = range(3, 25)  # bits of an element
@@ -67,7 +68,7 @@ def _register() -> None:
 _register()
 SPELLINGS = {other: name for name, others in RECIPES.items() for other in (name, *others)}
 
-_AXIS = integer()
+_AXIS = Option(("an integer or flat",), None, r"[+-]?\d+|flat")
 _RULE = Option(("a rule",), None, r".+")
 _PROFILE = Option(("a profile",), None, r".+")
 
@@ -119,7 +120,7 @@ def composed(
             f"{spec!r}: of= and scale= are needed, as in 'block[of=e2m1fn,scale=e8m0fnu,size=32]'", spec
         )
     sizes = tuple(map(int, size.split("x"))) if size else None
-    return _made(spec, lambda: Block(of, scale, sizes, _integer(axis), rule, profile or "default"))
+    return _made(spec, lambda: Block(of, scale, sizes, _axis(axis), rule, profile or "default"))
 
 
 @scaled_family(
@@ -134,7 +135,7 @@ def block_floating_point(
     bits = int(match["bits"])
     if bits not in BFP:
         raise SpecError(f"{spec!r}: elements have {BFP[0]} to {BFP[-1]} bits, got {bits}", spec)
-    return _made(spec, lambda: Block(f"e1m{bits - 2}fin", "e8m0fnu", int(size), _integer(axis), rule))
+    return _made(spec, lambda: Block(f"e1m{bits - 2}fin", "e8m0fnu", int(size), _axis(axis), rule))
 
 
 @scaled_family(
@@ -148,7 +149,7 @@ def flexpoint(match: re.Match[str], spec: str, axis: str | None, rule: str | Non
     if not (2 <= bits <= 32 and 1 <= exponent_bits <= 5):
         raise SpecError(f"{spec!r}: flexN+M has N from 2 to 32 and M from 1 to 5", spec)
     scale = _below_one(exponent_bits)
-    return _made(spec, lambda: Block(f"int{bits}", scale, None, _integer(axis), rule, "flexpoint"))
+    return _made(spec, lambda: Block(f"int{bits}", scale, None, _axis(axis), rule, "flexpoint"))
 
 
 def _below_one(exponent_bits: int) -> str:
@@ -160,10 +161,10 @@ def _changed(block: Block, axis: str | None, rule: str | None, profile: str | No
     """A block with what is given; a profile brings its own rule."""
     own = block.rule if profile is None else None
     return Block(
-        block.of, without_profile(block.scale), block.size, block.axis if axis is None else int(axis), rule or own,
+        block.of, without_profile(block.scale), block.size, block.axis if axis is None else _axis(axis), rule or own,
         profile or block.profile.name,
     )  # fmt: skip
 
 
-def _integer(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _axis(text: str | None) -> int | str | None:
+    return text if text is None or text == FLAT else int(text)

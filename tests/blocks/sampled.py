@@ -27,6 +27,9 @@ MORE = [
     "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32,axis=0],size=16]",
     "block[of=e2m1fn,scale=block[of=e4m3fn,scale=block[of=uint8,scale=f16,size=2],size=2],size=2]",
     "block[of=e5m2,scale=block[of=e4m3,scale=e8m0fnu,size=4],axis=-1]",
+    "block[of=e2m1fn,scale=e8m0fnu,size=12,axis=flat]",
+    "block[of=int4,scale=block[of=e4m3fn,scale=f32,size=3],size=4,axis=flat]",
+    "block[of=nf4,scale=block[of=dyn8,scale=f32,size=2,axis=flat],size=4,axis=flat]",
 ]
 FORMATS = [
     spec for spec in (*registry.scaled_examples(), *MORE) if isinstance(numfmt.parse(spec), SharedScale)

@@ -18,6 +18,7 @@ from numfmt.blocks.indexing import block_sizes
 
 set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "numfmt-hypothesis")  # not into the sources
 
+F4 = np.float32
 NVFP4_LIKE = "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32],size=16]"
 
 
@@ -126,6 +127,10 @@ SINGLE_LEVEL = [
     ("deepseek_1x128", np.s_[1, 2]),
     ("block[of=e4m3fn,scale=f32,size=2x4]", np.s_[1, 2:4, 8:]),
     ("block[of=e5m2,scale=bf16,axis=0]", np.s_[3]),
+    ("block[of=e4m3fn,scale=f32,size=16,axis=flat]", np.s_[3]),
+    ("block[of=e4m3fn,scale=f32,size=16,axis=flat]", np.s_[::-2]),
+    ("block[of=e4m3fn,scale=f32,size=16,axis=flat]", np.s_[1:3, :, :0]),
+    ("block[of=e4m3fn,scale=f32,size=96,axis=flat]", np.s_[2:]),
 ]
 
 
@@ -157,6 +162,9 @@ AXES = [  # format, index into (4, 6, 64), format of the part, shape of its scal
     ("flex16+5[axis=1]", np.s_[:, 0], "flex16+5", ()),
     (NVFP4_LIKE, np.s_[0, ::2, 16:], NVFP4_LIKE, (3, 3)),
     ("mx9", np.s_[0, ::2, 16:], "mx9", (3, 24)),
+    ("mxfp4[axis=flat]", np.s_[::-3], "mxfp4[axis=flat]", (24,)),
+    ("mxfp4[axis=flat]", np.s_[-1], "mxfp4[axis=flat]", (12,)),
+    ("block[of=int8,scale=f32,size=512,axis=flat]", np.s_[:0], None, (0,)),
 ]
 
 
@@ -165,6 +173,26 @@ def test_what_becomes_of_the_axis(spec, index, expected, scale_shape):
     part = encoded(spec, (4, 6, 64))[index]
     assert part.format == numfmt.parse(expected or spec)
     assert part.scales.shape == scale_shape
+
+
+@pytest.mark.parametrize("index", [np.s_[1], np.s_[1:], np.s_[:3], np.s_[:, 1:], np.s_[..., 0]])
+def test_a_part_of_a_run_is_refused(index):
+    """Rows of 384 elements, four of which are three runs of 512."""
+    with pytest.raises(ValueError, match=r"axis \d lies in blocks of \d+ elements"):
+        encoded("block[of=int8,scale=f32,size=512,axis=flat]", (6, 6, 64))[index]
+
+
+def test_runs_go_through_all_axes():
+    """Whatever the axes, the scales and codes are those of the flattened array."""
+    form, x = numfmt.parse("block[of=e4m3fn,scale=f32,size=7,axis=flat]"), numbers((3, 4, 5))
+    array, flat = form.encode(x), form.encode(x.reshape(-1))
+    assert array.scales.shape == (9,)
+    assert np.array_equal(array.scales, np.abs(np.append(x, F4([0] * 3)).reshape(9, 7)).max(axis=1) / F4(448))
+    assert same(array.codes.reshape(-1), flat.codes)
+    assert same(
+        form.encode(x, axis=1).codes, numfmt.encode(x, "block[of=e4m3fn,scale=f32,size=7,axis=1]").codes
+    )
+    assert form.encode(F4(3.0)).scales.tolist() == [F4(3.0) / F4(448)]
 
 
 def test_axes_of_scales_in_blocks_are_counted_anew():

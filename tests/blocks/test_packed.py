@@ -80,6 +80,8 @@ def spread(scales, part):
     index, options = np.indices(part.shape), part.format.granularity.options
     if not options:
         return np.broadcast_to(scales, part.shape)
+    if options.get("axis") == "flat":
+        return scales[np.arange(index[0].size).reshape(part.shape) // options["size"]]
     if "x" in str(options.get("size")):
         rows, columns = map(int, options["size"].split("x"))
         return scales[(*index[:-2], index[-2] // rows, index[-1] // columns)]
