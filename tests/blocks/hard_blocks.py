@@ -41,3 +41,13 @@ def with_specials(x, specials, seed=0):
         rows = np.flatnonzero(rng.random(len(x)) < 0.03)
         x[rows, rng.integers(0, x.shape[1], rows.size)] = special
     return x
+
+
+def tied(x, scales, ties, seed=0):
+    """Half of the numbers replaced by ties times their row's scale, or what lies an ulp or two beside; none
+    larger than the row's largest, which stays."""
+    rng = np.random.default_rng(seed)
+    most = np.abs(x).max(-1, keepdims=True)
+    sizes = beside(np.abs(rng.choice(F4(ties), x.shape) * scales[:, None]).astype(F4), rng)
+    suits = (sizes < most) & (np.abs(x) < most) & (rng.random(x.shape) < 0.5)
+    return np.where(suits, np.copysign(sizes, x), x)

@@ -7,10 +7,11 @@ import numfmt
 from numfmt.blocks import nvfp4_steps
 
 from . import library_steps as steps
-from .hard_blocks import hard_blocks, with_specials
+from .hard_blocks import hard_blocks, tied, with_specials
 
 F4 = np.float32
 COUNT = 20_000
+TIES = [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5]  # of e2m1fn
 INFINITIES = [np.inf, -np.inf]
 SPECIALS = [np.nan, -np.nan, *INFINITIES]
 FP8_TO_FP4 = ("e4m3fn", "e5m2", "e3m2fn", "e2m3fn", "e2m1fn")
@@ -139,9 +140,11 @@ def test_deepgemm(of, powers):
 
 
 def tensors(specials=()):
-    for exponents in TENSORS:
-        x = hard_blocks(COUNT // 4, 16, exponents=exponents)
+    """Some with ties under the scales of a profile that divides by them."""
+    for seed, exponents in enumerate(TENSORS):
+        x = hard_blocks(COUNT // 4, 16, seed, exponents)
         yield x
+        yield tied(x, np.asarray(numfmt.encode(x, "nvfp4[profile=modelopt]").scales).reshape(-1), TIES)
         if specials:
             yield with_specials(x, specials)
     yield np.zeros((3, 16), F4)

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from blocks.hard_blocks import hard_blocks, with_specials
+from blocks.hard_blocks import hard_blocks, tied, with_specials
 
 import numfmt
 
@@ -91,18 +91,23 @@ def test_torchao_mx_of_other_dtypes(mx_tensor, dtype):
     alike(numfmt.cast(x.numpy(), "mxfp8[profile=torchao]"), theirs.dequantize(torch.float32).numpy())
 
 
-def nvfp4_cases():
-    yield with_specials(hard_blocks(COUNT, 16), SPECIALS[2:])
-    for exponents in ((-100, -60), (-5, 5), (100, 128)):
-        yield hard_blocks(COUNT // 4, 16, exponents=exponents)
+def nvfp4_cases(form):
+    """Tensors of many magnitudes, with ties of that format's elements."""
+    yield with_specials(hard_blocks(1000, 16), SPECIALS[2:])
+    yield hard_blocks(COUNT, 16)
+    for seed, exponents in enumerate([(-100, -60), (100, 128), *[(-5, 5)] * 8]):
+        x = hard_blocks(COUNT // 10, 16, seed, exponents)
+        scales = np.asarray(numfmt.encode(x, form).scales).reshape(-1)
+        yield tied(x, scales, [0.25, 0.75, 1.25, 1.75, 2.5, 3.5, 5])
 
 
 def test_torchao_nvfp4_with_one_level(mx_tensor):
     from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor
 
-    for x in nvfp4_cases():
+    form = "block[of=e2m1fn,scale=e4m3fn,size=16,profile=torchao]"
+    for x in nvfp4_cases(form):
         theirs = NVFP4Tensor.to_nvfp4(torch.from_numpy(x), 16)
-        ours = numfmt.encode(x, "block[of=e2m1fn,scale=e4m3fn,size=16,profile=torchao]")
+        ours = numfmt.encode(x, form)
         alike(ours.scales, theirs.scale.float().numpy())
         assert np.array_equal(ours.codes, nibbles(theirs.qdata.numpy()))
         alike(ours.decode(), theirs.dequantize(torch.float32).numpy())
@@ -111,7 +116,7 @@ def test_torchao_nvfp4_with_one_level(mx_tensor):
 def test_torchao_nvfp4(mx_tensor):
     from torchao.prototype.mx_formats.nvfp4_tensor import NVFP4Tensor, per_tensor_amax_to_scale
 
-    for x in nvfp4_cases():
+    for x in nvfp4_cases("nvfp4[profile=torchao]"):
         given = torch.from_numpy(x)
         number = per_tensor_amax_to_scale(given.abs().max())
         theirs = NVFP4Tensor.to_nvfp4(given, 16, number)
@@ -145,7 +150,7 @@ def test_compressed_tensors_nvfp4(compressed):
         num_bits=4, type="float", symmetric=True, group_size=16, strategy="tensor_group",
         scale_dtype=fp8, zp_dtype=fp8,
     )  # fmt: skip
-    for x in nvfp4_cases():
+    for x in nvfp4_cases("nvfp4[profile=compressed_tensors]"):
         given = torch.from_numpy(x)
         number = helpers.generate_gparam(given.min(), given.max())
         s, _ = helpers.calculate_qparams(given.amin(-1), given.amax(-1), how, global_scale=number)
