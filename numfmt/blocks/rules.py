@@ -7,7 +7,7 @@ format: 448 and 8 of e4m3fn, whose 448 is 1.75 * 2**8.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -78,16 +78,24 @@ def mean(x: Array, peaks: Array, block: Block) -> Array:
 
 
 def mse(x: Array, peaks: Array, block: Block) -> Array:
-    """Of the scales of `absmax` times 64/64, 63/64 ... 32/64, rounded to the scale's format, the first with
-    the least sum of squared errors of its block."""
-    whole = absmax(x, peaks, block)
-    best, least = whole, np.full(peaks.shape, np.inf)
-    for step in range(SEARCHED, SEARCHED // 2 - 1, -1):
-        tried = whole * (step / SEARCHED)
+    """Of some scales the first with the least sum of squared errors of its block: that of `absmax` times
+    64/64, 63/64 ... 32/64, rounded to the scale's format; under powers of two that of `rceil`, its half and its
+    quarter, of which one is `floor`'s."""
+    first, *others = _candidates(x, peaks, block)
+    best, least = first, _squared_error(x, block.stored(first), block)
+    for tried in others:
         error = _squared_error(x, block.stored(tried), block)
         better = error < least
         best, least = np.where(better, tried, best), np.where(better, error, least)
     return best
+
+
+def _candidates(x: Array, peaks: Array, block: Block) -> Iterator[Array]:
+    if block.is_exact:
+        whole = rceil(x, peaks, block)
+        return (whole / part for part in (1, 2, 4))
+    whole = absmax(x, peaks, block)
+    return (whole * (step / SEARCHED) for step in range(SEARCHED, SEARCHED // 2 - 1, -1))
 
 
 def _squared_error(x: Array, scales: Any, block: Block) -> Array:
