@@ -450,6 +450,14 @@ def test_files_of_others(name, tmp_path):
         BlockArray.load(tmp_path / name)
 
 
+def test_a_safetensors_file_has_no_bytes_that_belong_to_no_tensor(tmp_path):
+    path = tmp_path / "x.safetensors"
+    encoded("mxfp4", (2, 4)).save(path)
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(FileError, match="it is too long"):
+        BlockArray.load(path)
+
+
 @pytest.mark.parametrize("metadata", [[], {"numfmt": 3}, "numfmt"])
 def test_metadata_that_is_no_table_of_texts(metadata, tmp_path):
     header = json.dumps({"__metadata__": metadata}).encode()

@@ -208,6 +208,12 @@ def test_axes_of_scales_in_blocks_are_counted_anew():
     assert rows[0].format.format_of_scales(rows[0].scales.shape) == rows[0].scales.format
 
 
+def test_flexpoint_along_an_axis_has_a_spec():
+    array = numfmt.encode(numbers((2, 3)), "flex8+4", axis=-1)
+    assert numfmt.parse(str(array.format)) == array.format
+    assert numfmt.parse("flex8+4[axis=-1]").encode(numbers((2, 3))).scales.shape == (3,)
+
+
 def test_scales_and_zero_points_given_with_the_call():
     x = numbers((3, 5))
     scales, zeros = np.float32([0.5, 0.25, 0.125]), np.int8([1, -2, 3])
