@@ -1,5 +1,6 @@
 """Rows of numbers that are hard for blocks: ties and what lies an ulp or two beside them, largest magnitudes
-at and beside powers of two and multiples of element maxima, both zeros, subnormals, huge numbers."""
+at and beside powers of two and multiples of element maxima, both zeros, subnormals (also beside large
+numbers), huge numbers."""
 
 import numpy as np
 
@@ -30,6 +31,8 @@ def hard_blocks(count, size, seed=0, exponents=(-150, 128)):
     x = np.where((kind == 2) | (rng.random((count, size)) < 0.3), beside(x, rng), x)
     x = np.where(np.isfinite(x), x, F4(1)) * rng.choice(F4([-1, 1]), (count, size))
     x = np.where(rng.random((count, size)) < 0.1, rng.choice(F4([0, -0.0]), (count, size)), x)
+    far = (rng.random((count, size)) < 0.02) & (np.abs(x).max(-1, keepdims=True) > 1)
+    x = np.where(far, rng.choice(F4([1e-45, -1e-45, 1e-39, -1e-39]), (count, size)), x)
     x[rng.random(count) < 0.01] = rng.choice(F4([0, -0.0]))
     return np.ascontiguousarray(x, F4)
 

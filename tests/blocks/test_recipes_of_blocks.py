@@ -59,6 +59,27 @@ def test_a_recipe_is_its_composed_spelling(name):
     assert str(spelled) == name
 
 
+SIZES = {  # elements of a block, bits of an element with its share of the scales of blocks
+    "mxfp8_e4m3": (32, 8.25), "mxfp8_e5m2": (32, 8.25), "mxfp6_e3m2": (32, 6.25), "mxfp6_e2m3": (32, 6.25),
+    "mxfp4": (32, 4.25), "mxint8": (32, 8.25), "nvfp4": (16, 4.5), "nvfp4_16x16": ((16, 16), 4 + 8 / 256),
+    "hif4": (4, 4.5), "mx9": (2, 9), "mx6": (2, 6), "mx4": (2, 4), "flex16+5": (None, 16),
+    "deepseek_1x128": (128, 8.25), "deepseek_128x128": ((128, 128), 8 + 32 / 128**2),
+    **{f"msfp{n}": (16, n - 8 + 0.5) for n in range(11, 17)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_sizes_and_bits_of_an_element(name):
+    form, shared = numfmt.parse(name), 1e-4  # of what the whole tensor shares
+    if name in SIZES:
+        assert form.size == SIZES[name][0]
+        assert form.bits_per_element((1024, 1024)) == pytest.approx(SIZES[name][1], abs=shared)
+
+
+def test_each_recipe_of_floats_has_its_size_checked():
+    assert set(SIZES) <= set(NAMED)
+
+
 @pytest.mark.parametrize("name", NAMED)
 def test_their_bits_are_equal(name):
     form = numfmt.parse(name)
