@@ -51,7 +51,29 @@ def digests():
     for spec in ("int8[axis=0]", "int8[axis=1]", "uint4[size=16,axis=1]", "int8[scale=0.5,profile=tflite]"):
         whole = numfmt.encode(x, spec).codes.tobytes() + numfmt.cast(x, spec).tobytes()
         found[spec] = hashlib.sha256(whole).hexdigest()
-    return found | products()
+    return found | shared_scales() | products()
+
+
+def shared_scales():
+    """Digests of blocks: codes, scales and values."""
+    import numpy as np
+
+    import numfmt
+
+    found = {}
+    x = np.float32(np.random.default_rng(5).standard_normal((9, 70)) * 2.0 ** np.arange(-30, 40))
+    x[0, ::9], x[1, :32], x[2, 3:6] = 0, -0.0, np.float32([3.4e38, 1e-45, -(2.0**-126)])
+    for spec in (
+        "mxfp8_e4m3", "mxfp4[rule=rceil]", "mxfp8_e5m2[axis=0,rule=even]", "mxint8", "mx6", "bfp8", "flex16+5", "hif4",
+        "nvfp4", "deepseek_1x128", "block[of=e4m3fn,scale=f32,size=2x16]", "block[of=int4,scale=f16,size=16,rule=mse]",
+        "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32],size=16]",
+    ):  # fmt: skip
+        for mode in ("nearest_even", "toward_negative", "stochastic"):
+            options = {"rounding": mode, "seed": 3}
+            array, values = numfmt.encode(x, spec, **options), numfmt.cast(x, spec, **options)
+            parts = array.codes, np.asarray(array.scales), array.decode(), values
+            found[f"{spec} {mode}"] = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    return found
 
 
 def products():
