@@ -32,8 +32,14 @@ _OF_STEPS = {
     "exact": "a whole number of steps",
     "library": "past the integers of the profile's library",
 }
+_OF_SCALES = {
+    "nan": "NaN or infinity in the block: its scale is NaN",
+    "zero": "its scale is 0",
+    "infinite": "its scale is infinite",
+}
 _PAST = {"saturates": "saturates", "overflows": "overflows", "wraps": "wraps around"}
 _COUNTS = Fixed(512)  # any float32 over any scale is far below its last value
+LAST_SINGLE = float(np.finfo(np.float32).max)
 _NAME = 16  # columns of a line's name, at least
 
 
@@ -170,7 +176,7 @@ class BlockExplanation:
     `exact` is the element at `index`, `block` where its block lies, `absmax` the largest magnitude there;
     `wanted_scale` is what the rule gives (None where a library's own steps find the scale), `scale` what the
     format of scales makes of it, with its code; `scaled` the element over its scale, `element` how that was
-    rounded (None where the scale is NaN); `value` is what code and scale mean.
+    rounded (None where the scale is 0, infinite or NaN); `value` is what code and scale mean.
     """
 
     format: ScaledFormat
@@ -206,7 +212,7 @@ class BlockExplanation:
             ("scale", self._scale_text),
         ]
         if self.element is None:
-            return aligned([*rows, ("decided by", "NaN or infinity in the block: its scale is NaN")])
+            return aligned([*rows, ("decided by", _OF_SCALES[_kind_of_scale(self.scale)])])
         became = f"{_float_text(self.scaled)}   becomes {number_text(self.element.value)} of {of}"
         return aligned([*rows, ("x / scale", became), *self.element.reasons])
 
@@ -225,8 +231,8 @@ def _outcome(rule: str, overflow: str) -> str:
 
 
 def _float_text(x: float) -> str:
-    """A float32 in as few digits as tell it from the others."""
-    return str(np.float32(x))
+    """A number in as few digits as tell it from the other float32, or float64 past their range."""
+    return str(np.float32(x)) if not LAST_SINGLE < abs(x) < math.inf else repr(x)
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
@@ -349,8 +355,9 @@ def _explain_scaled(
 
 def _explain_block(x: Any, form: ScaledFormat, index: Any, keywords: dict[str, Any]) -> BlockExplanation:
     found = form.located(x, index, **{k: v for k, v in keywords.items() if v is not None})
+    exact = reference.exact(x) if np.ndim(x) == 0 else reference.exact(found.x)
     return BlockExplanation(
-        format=form, index=found.place, exact=reference.exact(found.x),
+        format=form, index=found.place, exact=exact,
         block=_extent_text(found.extent, len(found.place)), absmax=found.absmax, wanted_scale=found.wanted,
         scale_is_clamped=found.is_clamped, scale=found.scale, scale_code=found.scale_code,
         scaled=found.steps, element=_element_explanation(found, form.of, keywords), code=found.code,
@@ -359,8 +366,8 @@ def _explain_block(x: Any, form: ScaledFormat, index: Any, keywords: dict[str, A
 
 
 def _element_explanation(found: Located, of: Format, keywords: dict[str, Any]) -> Explanation | None:
-    """How the element over its scale was rounded; None where the scale is NaN."""
-    if math.isnan(found.scale):
+    """How the element over its scale was rounded; None where the scale is 0, infinite or NaN."""
+    if _kind_of_scale(found.scale) != "number" and found.x:
         return None
     nan = keywords["nan"] if math.isnan(found.steps) else None
     rule = policy(of, found.rounding, found.overflow, nan, keywords["random_bits"])
@@ -368,6 +375,12 @@ def _element_explanation(found: Located, of: Format, keywords: dict[str, Any]) -
     word = int(draws.take(found.number, 1)[0]) if draws else 0
     steps = reference.exact(found.steps)
     return _explanation(steps, of, rule, reference.decide(steps, of, rule, word))
+
+
+def _kind_of_scale(scale: float) -> str:
+    if math.isnan(scale):
+        return "nan"
+    return "zero" if not scale else "infinite" if math.isinf(scale) else "number"
 
 
 def _extent_text(extent: tuple[slice, ...], axes: int) -> str:

@@ -201,7 +201,8 @@ class BlockJob:
         unit, zero = self.array.units(start, start + x.size)
         t = np.where(abs(unit) > 0, x / unit + zero, 0)
         gap = self.elements.spacing(np.nextafter(t, np.copysign(np.inf, t))) * abs(unit)
-        return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & self.elements.outside(t, y, None))
+        outside = self.elements.outside(t, y, None) | ~np.isfinite(y)
+        return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & outside)
 
 
 def job_of(

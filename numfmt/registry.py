@@ -47,6 +47,7 @@ _AMBIGUOUS = {
     "fp6": "e3m2fn e2m3fn",
     "fp4": "e2m1fn fp4_bnb",
     "bf8": "e5m2 e5m2fnuz",
+    "mxfp6": "mxfp6_e2m3 mxfp6_e3m2",
     "fp24": "pxr24",
 }
 for _short, _others in {

@@ -223,3 +223,29 @@ def test_an_index_that_names_no_element(index, shape):
 def test_an_index_without_blocks(spec):
     with pytest.raises(ValueError, match="has no blocks: leave index= out"):
         numfmt.explain(1.0, spec, index=0)
+
+
+def test_two_levels_tell_a_scale_within_the_outer_one():
+    spec = "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32],size=16]"
+    assert "(rounded from 15000)" in line_of(numfmt.explain([1e5] * 16 + [9e4] * 16, spec, index=16), "scale")
+    assert "(clamped from 0.05)" in line_of(numfmt.explain([1e5] * 16 + [0.3] * 16, spec, index=16), "scale")
+    lost = numfmt.explain([1e-6] * 16 + [1e5] * 16, spec, index=0)
+    assert (lost.value, lost.element) == (0, None)
+    assert "its scale is 0" in str(lost)
+
+
+def test_a_profile_tells_its_clamped_scale():
+    text = line_of(numfmt.explain([100000.0, 3.0], "flex16+5", index=0), "scale")
+    assert text.endswith("1.0   code 0x1F   (clamped from 4)")
+    assert "its scale is infinite" in str(numfmt.explain([3e38, 1.0], "nvfp4", index=0))
+
+
+def test_a_lone_number_is_told_exactly():
+    assert numfmt.explain("0.1", "mxfp4").exact == Fraction(1, 10)
+    assert "1.0000000000000001E+300" in str(numfmt.explain([1e300, 1.0], "mxfp4", index=0))
+
+
+@pytest.mark.parametrize("index", ["a", 1.5, True])
+def test_an_index_that_is_none(index):
+    with pytest.raises(ValueError, match="names one element"):
+        numfmt.explain([1.0, 2.0], "mxfp4", index=index)

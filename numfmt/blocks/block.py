@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, ClassVar
@@ -30,6 +31,7 @@ from .scale import TINY, given_numbers
 from .shared import Request, SharedScale, refused
 
 LARGEST = float(np.finfo(np.float32).max)
+LEAST_SINGLE = 2.0**-149
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
 SINGLE_BITS, DOUBLE_BITS = 24, 53  # significant bits of float32 and float64
 
@@ -72,7 +74,8 @@ class Block(SharedScale):
     A scale is brought between the least positive and the largest value of its format. A block of zeros
     has scale 0, or the least value of a format without 0. NaN or infinity in a block makes its scale NaN,
     and so all its values; of a format without NaN that is a `RangeError`. Other blocks stay intact, unless
-    the scales are a block themselves: then all that share the outer scale are NaN.
+    the scales are a block themselves: then all that share the outer scale are NaN, and a scale far below the
+    largest that shares it may become 0, and its elements with it.
 
     >>> form = numfmt.parse("block[of=e2m1fn, scale=e8m0fnu, size=4]")
     >>> array = form.encode([1.0, -2.0, 5.0, 7.0, 0.01, 0.0, 0.0, 0.02])
@@ -143,10 +146,6 @@ class Block(SharedScale):
             count = self.granularity.scale_count(shape)
             return self.scales_along(shape).scale_bits(counted) + self.scale.of.bits * count
         return self.scale.bits * self.granularity.scale_count(shape)
-
-    def under(self, profile: str) -> Block:
-        """The same with another profile."""
-        return Block(self.of, self.scale, self.size, self.axis, self.rule, profile)
 
     def __str__(self) -> str:
         return spelled(self)
@@ -324,31 +323,52 @@ class Block(SharedScale):
         among, flat = block.granularity, int(np.ravel_multi_index(place, given.shape)) if place else 0
         extent, at = among.extent(place, given.shape), among.place(place, given.shape)
         here = slice(flat, flat + 1)
-        scale = np.asarray(array.scales)[at]
         steps = elements.in_units(given.reshape(-1)[here], block.job(given.shape, array.scales), here)[0]
-        held = block.scale.of if isinstance(block.scale, Block) else block.scale
         wanted = block._wanted(given, at, keywords)
         return Located(
             float(given[place]), place, flat, extent, float(np.abs(among.sharing(given, place)).max()), wanted,
-            wanted is not None and not held.smallest <= wanted <= held.max, float(scale), _scale_code(array.scales, held, at), float(steps),
+            block._is_clamped(wanted, array.scales, at), float(np.asarray(array.scales)[at]),
+            _scale_code(array.scales, block._held, at), float(steps),
             str(keywords.get("rounding") or block.profile.rounding), keywords.get("overflow") or "saturate",
             int(array.codes[place]), float(array.decode()[place]),
         )  # fmt: skip
 
+    @property
+    def _held(self) -> Format:
+        """The format of which a block's scale is a code."""
+        return self.scale.of if isinstance(self.scale, Block) else self.scale
+
     def _wanted(self, x: Array, at: Shape, keywords: dict[str, Any]) -> float | None:
-        """The scale before it is rounded to its format; None where a profile finds it."""
-        if self.profile.scales is not None or self.rule == "given":
+        """The scale before it is rounded to its format; None where it is given, or has three levels."""
+        levels = isinstance(self.scale, Block) and isinstance(self.scale.scale, Block)
+        if self.rule == "given" or levels:
             return None
         counted = self._counted(x, Request("explain", nan=keywords.get("nan")))
         with np.errstate(all="ignore"):
             raw = RULES[self.rule](counted, magnitudes(counted, self.granularity, None), self)
         return float(raw[at])
 
+    def _is_clamped(self, wanted: float | None, scales: Any, at: Shape) -> bool:
+        """Whether a scale lies outside what its format holds, under the outer scale where there is one."""
+        if wanted is None or not math.isfinite(wanted):
+            return False
+        if isinstance(scales, BlockArray):
+            number = int(np.ravel_multi_index(at, scales.shape)) if at else 0
+            unit = float(scales.units(number, number + 1)[0][0])
+            wanted = wanted / unit if unit else math.inf
+        return wanted > 0 and not self._held.smallest <= wanted <= self._held.max
+
     def ends(self) -> Ends:
         """The least positive and the largest value that some scale makes possible."""
-        scale = self.scale
-        least, _, _, most = scale.ends() if isinstance(scale, Block) else _ends(scale)
+        least, _, _, most = self.scale.ends() if isinstance(self.scale, Block) else _ends(self.scale)
+        if isinstance(self.scale, Block) and not self.is_exact:
+            least, most = max(least, LEAST_SINGLE), min(most, LARGEST)
         last = float(self.of.max)
+        if self.profile.product is not None:
+            numbers = np.float32([LARGEST, LARGEST / last, LEAST_SINGLE, last / LARGEST])
+            with np.errstate(all="ignore"):
+                found = self.profile.product(np.full(4, last, np.float32), numbers, self)
+            return Ends(least, 0, 0.0, float(found[np.isfinite(found)].max()))
         return Ends(
             float(self.of.smallest) * least, self.of.zero() or 0, float(self.of.min) * most, last * most
         )
@@ -356,9 +376,11 @@ class Block(SharedScale):
 
 def _index(index: Any, shape: Shape) -> Shape:
     """An index of one element, counted from the front."""
-    given = (index,) if hasattr(index, "__index__") else tuple(index or ())
-    inside = len(given) == len(shape) and all(-n <= i < n for i, n in zip(given, shape, strict=True))
-    if not inside:
+    given = index if isinstance(index, tuple) else () if index is None else (index,)
+    whole = all(hasattr(i, "__index__") and not isinstance(i, bool) for i in given)
+    if not (
+        whole and len(given) == len(shape) and all(-n <= i < n for i, n in zip(given, shape, strict=True))
+    ):
         raise ValueError(f"index= names one element of an array of shape {shape}; got {index!r}")
     return tuple(int(i) % n for i, n in zip(given, shape, strict=True))
 
@@ -372,9 +394,13 @@ def _scale_code(scales: Any, held: Format, at: Shape) -> int:
     return int(code[0])
 
 
+def _under(block: Block, profile: str) -> Block:
+    return Block(block.of, block.scale, block.size, block.axis, block.rule, profile)
+
+
 def without_profile(form: Format | Block) -> Format | Block:
     """Scales without a profile of their own."""
-    return form.under("default") if isinstance(form, Block) else form
+    return _under(form, "default") if isinstance(form, Block) else form
 
 
 def _with_profile(form: Format | Block, profile: BlockProfile) -> Format | Block:
@@ -384,7 +410,7 @@ def _with_profile(form: Format | Block, profile: BlockProfile) -> Format | Block
     name = profile.inner or "default"
     if form.profile.name not in (name, "default"):
         raise SpecError(f"profile={profile.name} has its own profile of scales, {name}; got '{form}'", "")
-    return form.under(name)
+    return _under(form, name)
 
 
 def _rule(name: str, profile: BlockProfile) -> str:

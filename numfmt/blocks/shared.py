@@ -150,8 +150,8 @@ class SharedScale(ScaledFormat):
         Returns
         -------
         ndarray, shape of `x`, or a NumPy scalar for a scalar
-            dtype of `x` if it is float16/32/64, else float32; other than float32 it holds the
-            float32 values, rounded once more for float16.
+            dtype of `x` if it is float16/32/64, else float32. In blocks each product of element and scale is
+            rounded to it once; affine values are float32 and rounded once more for float16.
 
         >>> numfmt.parse("int8[scale=0.5]").cast([1.0, -2.25, 99.0])
         array([ 1. , -2. , 63.5])
