@@ -365,7 +365,7 @@ class Block(SharedScale):
             least, most = max(least, LEAST_SINGLE), min(most, LARGEST)
         last = float(self.of.max)
         if self.profile.product is not None:
-            numbers = np.float32([LARGEST, LARGEST / last, LEAST_SINGLE, last / LARGEST])
+            numbers = np.array([LARGEST, LARGEST / last, LEAST_SINGLE, last / LARGEST], np.float32)
             with np.errstate(all="ignore"):
                 found = self.profile.product(np.full(4, last, np.float32), numbers, self)
             return Ends(least, 0, 0.0, float(found[np.isfinite(found)].max()))
