@@ -30,7 +30,8 @@ def packed(array: BlockArray, order: str = "little") -> Packed:
     flat = pack(form.own_codes(array.codes), form.of.bits, order)
     codes = flat.reshape(_shape_of_bytes(array.shape, form.of.bits, flat.size))
     zeros = None if array.zeros is None else array.zeros.astype(_little(form.code_dtype), order="C")
-    return Packed(codes, _packed_scales(array), zeros)
+    offset = None if array.offset is None else array.offset.astype(words(SINGLE))
+    return Packed(codes, _packed_scales(array), zeros, offset)
 
 
 def _packed_scales(array: BlockArray) -> Array | Packed:
@@ -50,7 +51,7 @@ def unpacked(given: Any, fmt: Any, shape: Any, order: str = "little") -> BlockAr
     array([1., 3.], dtype=float32)
     """
     form, sizes = _scaled(fmt), _sizes(shape)
-    raw_codes, raw_scales, raw_zeros = _fields(given)
+    raw_codes, raw_scales, raw_zeros, raw_offset = _fields(given)
     counted = form.granularity.scale_shape(sizes)
     codes = _codes(raw_codes, form, sizes, order)
     held = form.format_of_scales(counted)
@@ -61,7 +62,7 @@ def unpacked(given: Any, fmt: Any, shape: Any, order: str = "little") -> BlockAr
         scales = _scales_of_words(_numbers(raw_scales, "scales", words(held), counted), held)
     zeros = None if raw_zeros is None else _native(_numbers(raw_zeros, "zeros", form.code_dtype, counted))
     form.check_shared(scales, zeros)
-    return BlockArray(codes, scales, zeros, form)
+    return BlockArray(codes, scales, zeros, form, _offset(raw_offset, form))
 
 
 # Codes
@@ -113,6 +114,14 @@ def _scales_of_words(given: Array, form: Format) -> Array:
     return np.asarray(decode(_native(given), form, dtype=np.float32))
 
 
+def _offset(raw: Any, form: SharedScale) -> Array | None:
+    if (raw is not None) != form.has_offset:
+        raise ValueError(
+            f"'{form}' has {'an' if form.has_offset else 'no'} offset, the packed array otherwise"
+        )
+    return None if raw is None else _native(_numbers(raw, "offset", words(SINGLE), ()))
+
+
 # What is given
 
 
@@ -130,9 +139,11 @@ def _sizes(shape: Any) -> Shape:
     return tuple(map(int, sizes))
 
 
-def _fields(given: Any) -> tuple[Any, Any, Any]:
-    if not isinstance(given, tuple) or len(given) not in (2, 3):
-        raise TypeError(f"a packed array is (codes, scales) or (codes, scales, zeros), got {given!r:.80}")
+def _fields(given: Any) -> Packed:
+    if not isinstance(given, tuple) or len(given) not in (2, 3, 4):
+        raise TypeError(
+            f"a packed array is (codes, scales), perhaps with zeros and an offset, got {given!r:.80}"
+        )
     return Packed(*given)
 
 

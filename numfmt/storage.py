@@ -1,7 +1,7 @@
 """Arrays in scaled formats in `.npz` and `.safetensors` files, whole or not at all.
 
 Each array NAME lies in the file as `BlockArray.pack` gives it: tensors `NAME.codes`, `NAME.scales`, perhaps
-`NAME.zeros`; scales that are scaled themselves are `NAME.scales.codes` and `NAME.scales.scales`. A sole array
+`NAME.zeros` and `NAME.offset`; scales that are scaled themselves are `NAME.scales.codes` and `NAME.scales.scales`. A sole array
 has no name and no dot. The member `numfmt` of a `.npz`, the key `numfmt` in the metadata of a `.safetensors`,
 is a JSON table::
 
@@ -151,8 +151,9 @@ def _spec(array: BlockArray) -> str:
 
 def _laid_out(given: Packed, prefix: str) -> Parts:
     parts = {f"{prefix}codes": given.codes}
-    if given.zeros is not None:
-        parts[f"{prefix}zeros"] = given.zeros
+    for name, part in (("zeros", given.zeros), ("offset", given.offset)):
+        if part is not None:
+            parts[f"{prefix}{name}"] = part
     if isinstance(given.scales, Packed):
         return parts | _laid_out(given.scales, f"{prefix}scales.")
     return parts | {f"{prefix}scales": given.scales}
@@ -174,10 +175,10 @@ def _gathered(parts: Parts, prefix: str, form: SharedScale, shape: tuple[int, ..
     counted = form.granularity.scale_shape(shape)
     held = form.format_of_scales(counted)
     codes = _taken(parts, f"{prefix}codes")
-    zeros = parts.pop(f"{prefix}zeros", None)
+    zeros, offset = (parts.pop(f"{prefix}{name}", None) for name in ("zeros", "offset"))
     if isinstance(held, SharedScale):
-        return Packed(codes, _gathered(parts, f"{prefix}scales.", held, counted), zeros)
-    return Packed(codes, _taken(parts, f"{prefix}scales"), zeros)
+        return Packed(codes, _gathered(parts, f"{prefix}scales.", held, counted), zeros, offset)
+    return Packed(codes, _taken(parts, f"{prefix}scales"), zeros, offset)
 
 
 def _taken(parts: Parts, name: str) -> Array:

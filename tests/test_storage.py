@@ -313,6 +313,7 @@ WRONG_PARTS = {  # of a file of int8[axis=0] (2, 3)
     "one scale": ({"scales": np.ones((), np.float32)}, r"scales have shape \(\); it is \(2,\)"),
     "NaN": ({"scales": np.float32([1, np.nan])}, "a scale of 'int8.*' is a finite number above 0"),
     "zero": ({"scales": np.float32([1, 0])}, "a finite number above 0"),
+    "an offset": ({"offset": np.ones((), np.float32)}, "has no offset"),
     "zero points of another shape": ({"zeros": np.zeros(3, np.int8)}, r"zeros have shape \(3,\)"),
     "zero points of another dtype": ({"zeros": np.zeros(2, np.int16)}, "zeros hold int8, got int16"),
     "a code that is left out": ({"codes": np.full((2, 3), 128, np.uint8)}, "not among its codes"),

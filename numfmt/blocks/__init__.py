@@ -2,6 +2,7 @@
 
 from .affine import Affine, scaled
 from .array import BlockArray, Packed
+from .bitsandbytes_recipes import bitsandbytes
 from .block import Block
 from .block_profiles import BLOCK_PROFILES, BlockProfile
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Tiles
@@ -34,6 +35,7 @@ __all__ = [
     "Scale",
     "SharedScale",
     "Tiles",
+    "bitsandbytes",
     "int32_bias",
     "llm_int8",
     "scaled",

@@ -27,11 +27,13 @@ class Packed(NamedTuple):
     codes : uint8
     scales : codes of the scales' format, float32 where that is f32, or a `Packed`
     zeros : in the dtype of the codes, or None
+    offset : float32, or None
     """
 
     codes: Array
     scales: Array | Packed
     zeros: Array | None = None
+    offset: Array | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,6 +45,7 @@ class BlockArray:
         scaled format themselves, a `BlockArray` of that shape
     zeros : ndarray of the codes' dtype, shape of `scales`, or None where every zero point is 0
     format : a scaled format
+    offset : ndarray of float32 and shape (), added to every value; None where the format has none
 
     NumPy takes it as the array of its values, float32.
 
@@ -57,6 +60,7 @@ class BlockArray:
     scales: Array | BlockArray
     zeros: Array | None
     format: SharedScale
+    offset: Array | None = None
 
     def __post_init__(self) -> None:
         if getattr(self.codes, "dtype", F4).kind not in "iu":
@@ -74,6 +78,14 @@ class BlockArray:
         held = self.format.format_of_scales(shape)
         if isinstance(self.scales, BlockArray) != isinstance(held, ScaledFormat):
             raise TypeError(f"scales= of '{self.format}' are in '{held}', got {_kind_of(self.scales)}")
+        self._check_offset()
+
+    def _check_offset(self) -> None:
+        if self.format.has_offset != (self.offset is not None):
+            wanted = "takes an array of float32 and shape ()" if self.format.has_offset else "is None"
+            raise TypeError(f"offset= of '{self.format}' {wanted}, got {_kind_of(self.offset)}")
+        if self.offset is not None and (getattr(self.offset, "dtype", None) != F4 or self.offset.shape):
+            raise TypeError(f"offset= takes an array of float32 and shape (), got {_kind_of(self.offset)}")
 
     @property
     def shape(self) -> Shape:
@@ -150,6 +162,7 @@ class BlockArray:
             scales : shape of the scales: uint8, little-endian uint16 or uint32, whichever holds a code of
                 their format; float32 where that is f32; a `Packed` where they are a `BlockArray`.
             zeros : shape of the scales, in the dtype of the codes, or None
+            offset : float32, shape (), or None
 
         Raises
         ------
@@ -157,7 +170,7 @@ class BlockArray:
         ValueError : scales that are no values of their format; an order that cannot serve
 
         >>> numfmt.encode([1.0, 6.0, -0.5, 0.0], "mxfp4").pack()
-        Packed(codes=array([114,   9], dtype=uint8), scales=array([127], dtype=uint8), zeros=None)
+        Packed(codes=array([114,   9], dtype=uint8), scales=array([127], dtype=uint8), zeros=None, offset=None)
         """
         from ..packed import packed
 
@@ -169,7 +182,7 @@ class BlockArray:
 
         Parameters
         ----------
-        given : Packed, or any (codes, scales, zeros)
+        given : Packed, or any (codes, scales, zeros, offset)
             Arrays as `pack` gives them, or flat, or buffers of their bytes.
         fmt : str or scaled format
         shape : tuple of int
@@ -219,7 +232,11 @@ class BlockArray:
     @property
     def nbytes(self) -> int:
         """Bytes of the arrays in memory; codes of less than 8 bits take a byte each."""
-        return self.codes.nbytes + self.scales.nbytes + (0 if self.zeros is None else self.zeros.nbytes)
+        return (
+            self.codes.nbytes
+            + self.scales.nbytes
+            + sum(part.nbytes for part in (self.zeros, self.offset) if part is not None)
+        )
 
     @property
     def bits_per_element(self) -> float:
@@ -236,7 +253,10 @@ class BlockArray:
         [[0.5], [0.0]]
         """
         among = self.format.granularity
-        found = [among.spread(numbers, self.shape) for numbers in self.format.units(self.scales, self.zeros)]
+        unit, zero = self.format.units(self.scales, self.zeros)
+        if self.offset is not None:
+            zero = zero - np.divide(self.offset, unit, out=np.zeros(unit.shape), where=unit != 0)
+        found = [among.spread(numbers, self.shape) for numbers in (unit, zero)]
         if max(numbers.size for numbers in found) == 1:
             return found[0], found[1]
         which = among.layout(self.shape).scale_of(start, stop)

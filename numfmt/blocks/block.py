@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -20,8 +21,9 @@ from ..formats.floats import Float
 from ..reference import policy
 from ..registry import element, parse
 from ..scaled import Ends, Located, ScaledFormat, Stages
-from . import elements
+from . import elements, searching
 from .array import Array, BlockArray
+from .bitsandbytes_steps import absmax
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import FLAT, Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
@@ -30,6 +32,8 @@ from .rules import RULES
 from .scale import TINY, given_numbers
 from .shared import Request, SharedScale, refused
 
+OFFSETS = ("mean",)
+OFFSET_BITS = 32
 LARGEST = float(np.finfo(np.float32).max)
 LEAST_SINGLE = 2.0**-149
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
@@ -58,6 +62,9 @@ class Block(SharedScale):
         C order, in runs of `size`, unless the call names an axis.
     rule : str, optional
         One of `RULES`. ``floor`` where scales are powers of two, else ``absmax``, if not given.
+    offset : "mean", optional
+        What is taken off all numbers first, and added to all values: their mean, in float32. Numbers are
+        then rounded to float32, and so is each difference, each value, and each sum.
     profile : str or BlockProfile, optional
         One of `BLOCK_PROFILES`: whose steps, of which version, and what NaN does there, says
         `numfmt.blocks.block_profiles`. In NVFP4 the outer scale is what the library keeps of a tensor: its
@@ -91,18 +98,19 @@ class Block(SharedScale):
     axis: int | str | None
     rule: str
     profile: BlockProfile
+    offset: str | None
 
     has_blocks: ClassVar[bool] = True
 
     def __init__(
         self, of: Any, scale: Any, size: Any = None, axis: int | str | None = None, rule: str | None = None,
-        profile: Any = "default",
+        profile: Any = "default", offset: str | None = None,
     ) -> None:  # fmt: skip
         elements_of, held = _element_format(of), _scale_format(scale)
         chosen = profile_of(profile, str(elements_of), str(without_profile(held)))
         given = {
             "of": elements_of, "scale": _with_profile(held, chosen), "size": _size(size), "axis": _axis(axis),
-            "profile": chosen,
+            "profile": chosen, "offset": None if offset is None else choose("offset", offset, OFFSETS),
         }  # fmt: skip
         for name, value in given.items():
             object.__setattr__(self, name, value)
@@ -114,11 +122,13 @@ class Block(SharedScale):
         if self.rule == "even" and self.of.step is None:
             raise SpecError(f"rule=even takes elements with fraction bits; '{self.of}' has none", "")
         most = DOUBLE_BITS - (1 if self.is_exact else SINGLE_BITS)
-        if digits(self.of) > most and chosen.product is None:
+        if digits(self.of) > most and (chosen.product or chosen.search) is None:
             raise SpecError(
                 f"elements under '{held}' have at most {most} significant bits, so that their products are rounded"
                 f" once; '{self.of}' has {digits(self.of)}", "",
             )  # fmt: skip
+        if chosen.check is not None:
+            chosen.check(self)
 
     @property
     def default_rule(self) -> str:
@@ -137,15 +147,21 @@ class Block(SharedScale):
 
     @property
     def takes_nan(self) -> bool:
+        if self.profile.search is not None:
+            return True
         of = self.scale if self.profile.poisons else self.of
         return of.takes_nan if isinstance(of, Block) else of.nan() is not None
 
     def scale_bits(self, shape: Shape) -> int:
-        counted = self.granularity.scale_shape(shape)
+        counted, count = self.granularity.scale_shape(shape), self.granularity.scale_count(shape)
+        own = OFFSET_BITS * self.has_offset
         if isinstance(self.scale, Block):
-            count = self.granularity.scale_count(shape)
-            return self.scales_along(shape).scale_bits(counted) + self.scale.of.bits * count
-        return self.scale.bits * self.granularity.scale_count(shape)
+            return own + self.scales_along(shape).scale_bits(counted) + self.scale.of.bits * count
+        return own + self.scale.bits * count
+
+    @property
+    def has_offset(self) -> bool:
+        return self.offset is not None
 
     def __str__(self) -> str:
         return spelled(self)
@@ -173,6 +189,8 @@ class Block(SharedScale):
 
     def _given(self, raw: Any, counted: Shape) -> Any:
         """Scales that come with a call, rounded to their format."""
+        if self.profile.search is not None and isinstance(self.scale, Block):
+            raise ValueError(f"'{self}' finds its nested scales itself: leave scale= out")
         numbers = wide(given_numbers(raw)).astype(np.float64)
         if numbers.size != 1 and numbers.shape != counted:
             raise ValueError(f"scale= has shape {numbers.shape}; it is {counted} or one number")
@@ -203,7 +221,15 @@ class Block(SharedScale):
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
 
     def numbers(self, given: Input) -> Array:
-        return wide(given) if self.profile.factor is None else plain(given)
+        exactly = self.profile.factor is None and self.profile.search is None and not self.has_offset
+        return wide(given) if exactly else plain(given)
+
+    def centred(self, x: Array, request: Request) -> tuple[Array, Array | None]:
+        if self.offset is None:
+            return x, None
+        with np.errstate(all="ignore"):
+            offset = np.asarray(self._counted(x, request).mean(dtype=np.float64) if x.size else 0, np.float32)
+            return _with_number(x, request.nan).astype(np.float32) - offset, offset
 
     def stored(self, raw: Array) -> Any:
         """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
@@ -248,7 +274,8 @@ class Block(SharedScale):
     def fill(
         self, kind: str, x: Array, out: Array, scales: Any, zeros: Array | None, request: Request
     ) -> None:
-        if kind == "value" and self.profile.product is not None:
+        search = self.profile.search
+        if kind == "value" and (search or self.profile.product) is not None:
             codes = np.empty(x.shape, self.code_dtype)
             self.fill("code", x, codes, scales, zeros, request)
             self.read(codes, out, scales, zeros)
@@ -260,6 +287,11 @@ class Block(SharedScale):
         )  # fmt: skip
         noise = draws.source(rule, request.seed, request.noise, x.shape)
         numbers = _with_number(x, request.nan)
+        if search is not None and request.rounding is None and rule.overflow == "saturate":
+            searching.encode(numbers, out, self._search_job(x, scales, request), request.engine)
+            if _is_end(request.nan):
+                out[np.isnan(x)] = rule.nan_code
+            return
         if rule.nan_code == -1 and (bad := np.isnan(numbers)).any():
             what = f"NaN, and '{self.of}' has none"
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
@@ -277,7 +309,18 @@ class Block(SharedScale):
         self.fill("value", x, values, scales, None, Request("cast"))
         return values
 
+    def _search_job(self, x: Array, scales: Any, request: Request) -> searching.Job:
+        """What a library's search takes: largest magnitudes before they are nested."""
+        if isinstance(scales, BlockArray):
+            counted = self._counted(x, request)
+            scales = absmax(counted, magnitudes(counted, self.granularity, request.engine), self)
+        return searching.job_of(self, x.shape, scales)
+
     def read(self, codes: Array, out: Array, scales: Any, zeros: Array | None) -> None:
+        if self.profile.search is not None:
+            held = scales.decode() if isinstance(scales, BlockArray) else scales
+            searching.read(codes, out, searching.job_of(self, codes.shape, held))
+            return
         job = self.job(codes.shape, scales)
         if self.profile.product is None:
             elements.read(codes, out, job)
@@ -303,7 +346,7 @@ class Block(SharedScale):
         if self.is_exact:
             return job
         step = unit.astype(np.float32)
-        own = self.profile.scales is None
+        own = self.profile.scales is None or self.profile.search is not None
         return job._replace(factor=np.where(step == 0, np.float32(np.inf), step) if own else step)
 
     def _counted(self, x: Array, request: Request) -> Array:
@@ -395,7 +438,7 @@ def _scale_code(scales: Any, held: Format, at: Shape) -> int:
 
 
 def _under(block: Block, profile: str) -> Block:
-    return Block(block.of, block.scale, block.size, block.axis, block.rule, profile)
+    return Block(block.of, block.scale, block.size, block.axis, block.rule, profile, block.offset)
 
 
 def without_profile(form: Format | Block) -> Format | Block:
@@ -405,7 +448,7 @@ def without_profile(form: Format | Block) -> Format | Block:
 
 def _with_profile(form: Format | Block, profile: BlockProfile) -> Format | Block:
     """Scales with the profile that one of their blocks brings."""
-    if not isinstance(form, Block) or not profile.scale:
+    if not isinstance(form, Block) or not (profile.scale or profile.inner):
         return form
     name = profile.inner or "default"
     if form.profile.name not in (name, "default"):
@@ -538,21 +581,49 @@ def named_as(block: Block, name: str) -> None:
     NAMES[block.of, without_profile(block.scale), block.size] = name, block
 
 
+class Sized(NamedTuple):
+    """A name for blocks of any size along any axis: the usual one, and its nested scales for a size."""
+
+    name: str
+    block: Block
+    nested: Callable[[int], Block]
+
+
+SIZED: dict[Format | None, Sized] = {}  # by the elements; None: any codebook of 8 bits
+
+
 def spelled(block: Block) -> str:
     """The spec of a block."""
     scale = without_profile(block.scale) if block.profile.inner else block.scale
-    name, known = NAMES.get((block.of, scale, block.size), ("block", None))
-    profile, usual = block.profile.name, known.profile.name if known else "default"
+    name, known, own = _known(block, scale)
     if known is not None and known.axis is not None and block.axis is None:  # no option says so
         known = None
-    given: dict[str, Any] = {"axis": None if known and block.axis == known.axis else block.axis}
+    profile, usual = block.profile.name, known.profile.name if known else "default"
+    given: dict[str, Any] = {**own, "axis": None if known and block.axis == known.axis else block.axis}
     if known is None or profile == "default" != usual:
         name, usual = "block", "default"
-        given = {"of": block.of, "scale": scale, "size": _size_text(block.size), **given}
+        given = {"of": block.of, "scale": scale, "size": _size_text(block.size), "axis": block.axis}
     given["rule"] = None if block.rule == block.default_rule else block.rule
+    given["offset"] = block.offset
     given["profile"] = None if profile == usual else profile
-    options = ",".join(f"{key}={value}" for key, value in given.items() if value is not None)
+    said = {key: value for key, value in given.items() if value is not None}
+    options = ",".join(key if value is True else f"{key}={value}" for key, value in said.items())
     return f"{name}[{options}]" if options else name
+
+
+def _known(block: Block, scale: Format | Block) -> tuple[str, Block | None, dict[str, Any]]:
+    """The name that a block is known by, the usual block of that name, and options that say what differs."""
+    if (block.of, scale, block.size) in NAMES:
+        return *NAMES[block.of, scale, block.size], {}
+    sized = SIZED.get(block.of) or (SIZED.get(None) if block.of.bits == 8 else None)
+    if sized is None or not isinstance(block.size, int):
+        return "block", None, {}
+    size = None if block.size == sized.block.size else block.size
+    own = {"of": None if block.of == sized.block.of else block.of, "size": size}
+    for nested, held in ((None, sized.block.scale), (True, sized.nested(block.size))):
+        if scale == held:
+            return sized.name, sized.block, own | {"nested": nested}
+    return "block", None, {}
 
 
 def _size_text(size: int | tuple[int, int] | None) -> str | None:

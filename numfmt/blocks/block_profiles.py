@@ -1,7 +1,7 @@
 """What libraries do beyond a rule, as a table: how scales are found, and the steps to an element.
 
 A profile has a row for each kind of block that its library makes: elements under scales of one format. The
-functions are in `mx_steps`, `nvfp4_steps` and `hif4_steps`, with the source files they follow. Steps are
+functions are in `mx_steps`, `nvfp4_steps`, `hif4_steps` and `bitsandbytes_steps`, with the source files they follow. Steps are
 those of float32 numbers, which bfloat16 and float16 are widened to. "Run": the library gave the same bits on
 a CPU. "Read": its source says so, and it could not be run. No GPU kernel was run.
 
@@ -26,6 +26,15 @@ deepgemm              DeepGEMM 54e2261, utils/math.py (run): FP8 and FP4
 hifloat4              HiFloat4 999cc07, HiF4_NVFP4_v14f16.py (run): HiF4; shared microexponents (To_MXN), but
                       that exponents end at -127
 flexpoint             test vectors of Intel's Flexpoint
+bitsandbytes          0.50, its Python backend (run), that of devices without one of their own: x * fl32(1 /
+                      absmax), absmax from 1e-38 up; the last block is divided where it is shorter
+bitsandbytes_cpu      0.50, its C++ backend for 8 bits (run): a table of 65536 steps, so that 0 is no longer 0
+                      and some codes beside it never come out
+bitsandbytes_cpu_049  its C++ backend for 8 bits up to 0.49 (quantize_cpu of 0.49.2 compiled and run): code 0
+                      is made -1 in the table itself, so that it decodes to that
+bitsandbytes_cuda     0.50, csrc/kernels.cu (searches compiled for a CPU and run): ties to the even index.
+                      Blocks are read: 1 / absmax is the GPU's approximation, up to an ulp off what is taken
+                      here, a correctly rounded one (UNVERIFIED); subnormal numbers count as 0
 ===================== ==============================================================================
 
 A block with NaN or infinity in it:
@@ -40,8 +49,10 @@ A block with NaN or infinity in it:
   zeros, whose scale is 0/0 there. In `compressed_tensors` an infinity does, a NaN its block alone.
   `transformer_engine` and `4over6` leave NaN out, and it is refused as an element unless `nan=` is given
   (the kernels make 6 of it, UNVERIFIED, as `nan=6` does); beside an infinity blocks decode to infinities and NaN.
+* `bitsandbytes`: NaN makes the scale NaN and all codes the last one; beside an infinity finite numbers are NaN.
+  The others of its name leave NaN out; as an element it has code 0, as have blocks of zeros.
 
-Codes beside a scale of NaN are 0 or the element's NaN here, whatever the library leaves there.
+Codes beside a scale of NaN are, elsewhere, 0 or the element's NaN here, whatever the library leaves there.
 """
 
 from __future__ import annotations
@@ -55,7 +66,8 @@ import numpy as np
 
 from ..errors import SpecError, choose
 from ..format import Format
-from . import hif4_steps, mx_steps, nvfp4_steps
+from . import bitsandbytes_steps, hif4_steps, mx_steps, nvfp4_steps
+from .bitsandbytes_steps import Search
 
 if TYPE_CHECKING:
     from .block import Block
@@ -87,6 +99,10 @@ class BlockProfile:
     product: Callable[[Array, Array, Block], Array] | None = None  # element and scale; None: rounded once
     inner: str | None = None  # the profile of scales that are a block themselves
     nan_code: int | None = None  # of NaN elements; None: the format's own, with its sign
+    search: Search | None = None  # of a table, in place of rounding
+    check: Callable[[Block], None] | None = (
+        None  # `SpecError` for blocks it does not take, beside those above
+    )
 
 
 def flexpoint(x: Array, peaks: Array, block: Block) -> Any:
@@ -196,6 +212,20 @@ TABLE = (
     ),
     BlockProfile(
         "hifloat4", "e1m6fin e1m3fin e1m1fin", PAIRS, ("floor",), "nearest_away", adjusted=hif4_steps.plus_zero,
+    ),
+    *(
+        BlockProfile(
+            name, elements, "", ABSMAX, poisons=poisons, scales=bitsandbytes_steps.scales, inner=name,
+            search=search, check=check,
+        )
+        for name, elements, poisons, search, check in (
+            ("bitsandbytes", "", True, bitsandbytes_steps.DEFAULT, bitsandbytes_steps.check),
+            ("bitsandbytes_cpu", "", False, bitsandbytes_steps.CPU, bitsandbytes_steps.check_eight_bits),
+            ("bitsandbytes_cpu_049", "", False, bitsandbytes_steps.CPU_049, bitsandbytes_steps.check_eight_bits),
+            ("bitsandbytes_cuda", "nf4", False, bitsandbytes_steps.CUDA_NF4, bitsandbytes_steps.check),
+            ("bitsandbytes_cuda", "fp4_bnb", False, bitsandbytes_steps.CUDA_FP4, bitsandbytes_steps.check),
+            ("bitsandbytes_cuda", "", False, bitsandbytes_steps.CUDA, bitsandbytes_steps.check_eight_bits),
+        )
     ),
     # of the scales of blocks
     BlockProfile("amax_scale", "e4m3fn", "f32", product=nvfp4_steps.scale_times_number),

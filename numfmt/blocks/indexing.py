@@ -47,7 +47,8 @@ def _part(array: BlockArray, picks: Picks) -> BlockArray:
     places, kept = _PARTS[type(among)](among, picks, array.shape)
     scales = _picked(array.scales, places)
     zeros = None if array.zeros is None else _picked(array.zeros, places)
-    return BlockArray(np.asarray(array.codes[picks]), scales, zeros, array.format.of_part(kept, scales))
+    form = array.format.of_part(kept, scales)
+    return BlockArray(np.asarray(array.codes[picks]), scales, zeros, form, array.offset)
 
 
 def _picked(held: Any, places: Picks | Lines) -> Any:
@@ -63,7 +64,8 @@ def _lines(held: Any, places: Lines) -> Any:
     from .array import BlockArray
 
     if isinstance(held, BlockArray):
-        return BlockArray(_lines(held.codes, places), _lines(held.scales, places), None, held.format)
+        codes, scales = _lines(held.codes, places), _lines(held.scales, places)
+        return BlockArray(codes, scales, None, held.format, held.offset)
     across = held.size // max(places.lines, 1)
     return np.array(held.reshape(places.lines, across)[places.pick]).reshape(-1)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from ..errors import SpecError
 from ..registry import RECIPES, Option, integer, scaled_family
-from .block import Block, named_as, without_profile
+from .block import OFFSETS, Block, named_as, without_profile
 from .granularity import FLAT
 
 MSFP = range(11, 17)  # 8 bits of exponent, a sign and 2 to 7 bits of magnitude
@@ -68,12 +68,13 @@ def _register() -> None:
 _register()
 SPELLINGS = {other: name for name, others in RECIPES.items() for other in (name, *others)}
 
-_AXIS = Option(("an integer or flat",), None, r"[+-]?\d+|flat")
-_RULE = Option(("a rule",), None, r".+")
-_PROFILE = Option(("a profile",), None, r".+")
+AXIS = Option(("an integer or flat",), None, r"[+-]?\d+|flat")
+RULE = Option(("a rule",), None, r".+")
+PROFILE = Option(("a profile",), None, r".+")
+OFFSET = Option(OFFSETS)
 
 
-def _made(spec: str, make: Any) -> Block:
+def made(spec: str, make: Any) -> Block:
     """A block, or the error with the spec in front."""
     try:
         found: Block = make()
@@ -84,12 +85,12 @@ def _made(spec: str, make: Any) -> Block:
 
 @scaled_family(
     pattern="|".join(re.escape(name) for name in sorted(SPELLINGS, key=len, reverse=True) if "+" not in name),
-    options={"axis": _AXIS, "rule": _RULE, "profile": _PROFILE},
+    options={"axis": AXIS, "rule": RULE, "profile": PROFILE},
     examples=("mxfp4[rule=ceil]", "mxfp8_e5m2[axis=0]", "mx6[axis=0]"),
 )
 def named(match: re.Match[str], spec: str, axis: str | None, rule: str | None, profile: str | None) -> Block:
     """A recipe of the table, with an axis, a rule or a profile of its own."""
-    return _made(spec, lambda: _changed(TABLE[SPELLINGS[match[0]]], axis, rule, profile))
+    return made(spec, lambda: _changed(TABLE[SPELLINGS[match[0]]], axis, rule, profile))
 
 
 @scaled_family(
@@ -98,9 +99,10 @@ def named(match: re.Match[str], spec: str, axis: str | None, rule: str | None, p
         "of": Option(("a format",), None, r".+"),
         "scale": Option(("a format",), None, r".+"),
         "size": Option(("a number, or rows x columns",), None, r"\d+(x\d+)?"),
-        "axis": _AXIS,
-        "rule": _RULE,
-        "profile": _PROFILE,
+        "axis": AXIS,
+        "rule": RULE,
+        "profile": PROFILE,
+        "offset": OFFSET,
     },
     examples=(
         "block[of=e2m1fn,scale=e8m0fnu,size=32,rule=rceil]",
@@ -108,11 +110,12 @@ def named(match: re.Match[str], spec: str, axis: str | None, rule: str | None, p
         "block[of=e2m1fn,scale=block[of=e4m3fn,scale=f32],size=16]",
         "block[of=int8,scale=f16,size=32,axis=0,rule=mse]",
         "block[of=e5m2,scale=bf16]",
+        "block[of=int4,scale=f16,size=24,axis=flat,offset=mean]",
     ),
 )
 def composed(
     match: re.Match[str], spec: str, of: str | None, scale: str | None, size: str | None, axis: str | None,
-    rule: str | None, profile: str | None,
+    rule: str | None, profile: str | None, offset: str | None,
 ) -> Block:  # fmt: skip
     """Any block."""
     if of is None or scale is None:
@@ -120,12 +123,12 @@ def composed(
             f"{spec!r}: of= and scale= are needed, as in 'block[of=e2m1fn,scale=e8m0fnu,size=32]'", spec
         )
     sizes = tuple(map(int, size.split("x"))) if size else None
-    return _made(spec, lambda: Block(of, scale, sizes, _axis(axis), rule, profile or "default"))
+    return made(spec, lambda: Block(of, scale, sizes, axis_of(axis), rule, profile or "default", offset))
 
 
 @scaled_family(
     pattern=r"bfp(?P<bits>\d+)",
-    options={"size": integer("16"), "axis": _AXIS, "rule": _RULE},
+    options={"size": integer("16"), "axis": AXIS, "rule": RULE},
     examples=("bfp8", "bfp6[size=32]", "bfp12[axis=0]"),
 )
 def block_floating_point(
@@ -135,12 +138,12 @@ def block_floating_point(
     bits = int(match["bits"])
     if bits not in BFP:
         raise SpecError(f"{spec!r}: elements have {BFP[0]} to {BFP[-1]} bits, got {bits}", spec)
-    return _made(spec, lambda: Block(f"e1m{bits - 2}fin", "e8m0fnu", int(size), _axis(axis), rule))
+    return made(spec, lambda: Block(f"e1m{bits - 2}fin", "e8m0fnu", int(size), axis_of(axis), rule))
 
 
 @scaled_family(
     pattern=r"flex(?P<bits>\d+)\+(?P<exponent>\d+)",
-    options={"axis": _AXIS, "rule": _RULE},
+    options={"axis": AXIS, "rule": RULE},
     examples=("flex16+5", "flex8+4"),
 )
 def flexpoint(match: re.Match[str], spec: str, axis: str | None, rule: str | None) -> Block:
@@ -149,7 +152,7 @@ def flexpoint(match: re.Match[str], spec: str, axis: str | None, rule: str | Non
     if not (2 <= bits <= 32 and 1 <= exponent_bits <= 5):
         raise SpecError(f"{spec!r}: flexN+M has N from 2 to 32 and M from 1 to 5", spec)
     scale = _below_one(exponent_bits)
-    return _made(spec, lambda: Block(f"int{bits}", scale, None, _axis(axis), rule, "flexpoint"))
+    return made(spec, lambda: Block(f"int{bits}", scale, None, axis_of(axis), rule, "flexpoint"))
 
 
 def _below_one(exponent_bits: int) -> str:
@@ -161,10 +164,10 @@ def _changed(block: Block, axis: str | None, rule: str | None, profile: str | No
     """A block with what is given; a profile brings its own rule."""
     own = block.rule if profile is None else None
     return Block(
-        block.of, without_profile(block.scale), block.size, block.axis if axis is None else _axis(axis), rule or own,
+        block.of, without_profile(block.scale), block.size, block.axis if axis is None else axis_of(axis), rule or own,
         profile or block.profile.name,
     )  # fmt: skip
 
 
-def _axis(text: str | None) -> int | str | None:
+def axis_of(text: str | None) -> int | str | None:
     return text if text is None or text == FLAT else int(text)

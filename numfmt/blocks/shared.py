@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from abc import abstractmethod
+from collections.abc import Callable
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -82,6 +83,15 @@ class SharedScale(ScaledFormat):
     def of_part(self, granularity: Granularity, scales: Any) -> SharedScale:
         """The format of a part of an array, whose scales are these and change as `granularity` says."""
 
+    def centred(self, x: Array, request: Request) -> tuple[Array, Array | None]:
+        """Numbers less the offset that all values have, and the offset; None where there is none."""
+        return x, None
+
+    @property
+    def has_offset(self) -> bool:
+        """Whether an array has a number that is added to all its values."""
+        return False
+
     def numbers(self, given: Input) -> Array:
         """What is given, as float32 or float64 numbers."""
         return plain(given)
@@ -134,11 +144,11 @@ class SharedScale(ScaledFormat):
         request = Request("encode", rounding, overflow, nan, seed, noise, random_bits, known_engine(engine))
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
-        numbers = block.numbers(given)
+        numbers, offset = block.centred(block.numbers(given), request)
         codes = outputs.output(given.array.shape, block._code_dtype(dtype, out), out)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
         block.fill("code", numbers, codes, scales, zeros, request)
-        return BlockArray(codes, scales, zeros, block)
+        return BlockArray(codes, scales, zeros, block, offset)
 
     def cast(  # type: ignore[override]
         self, x: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None,
@@ -162,11 +172,11 @@ class SharedScale(ScaledFormat):
         given = read(x)
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         wanted = result_dtype(dtype, out, float_dtype(x, given))
-        numbers = block.numbers(given)
+        numbers, offset = block.centred(block.numbers(given), request)
         result = outputs.output(given.array.shape, wanted, out)
         values = values_for(result)
         scales, zeros = block.scales_of(numbers, scale, zero, request)
-        block.fill("value", numbers, values, scales, zeros, request)
+        fill_raised(values, offset, lambda v: block.fill("value", numbers, v, scales, zeros, request))
         return returned(delivered(values, result), x, out)
 
     def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
@@ -175,7 +185,8 @@ class SharedScale(ScaledFormat):
         codes = np.ascontiguousarray(array.codes, array.codes.dtype.newbyteorder("=")).reshape(array.shape)
         result = outputs.output(array.shape, wanted, out)
         values = values_for(result)
-        self.read(self.own_codes(codes), values, array.scales, array.zeros)
+        own = self.own_codes(codes)
+        fill_raised(values, array.offset, lambda v: self.read(own, v, array.scales, array.zeros))
         return delivered(values, result)
 
     def own_codes(self, codes: Array) -> Array:
@@ -224,6 +235,17 @@ def result_dtype(dtype: Any, out: Any, default: np.dtype[Any]) -> np.dtype[Any]:
 def values_for(result: Array) -> Array:
     """Where values are computed: in the result, unless that takes Fractions."""
     return np.empty(result.shape) if result.dtype.kind == "O" else result
+
+
+def fill_raised(values: Array, offset: Array | None, fill: Callable[[Array], None]) -> None:
+    """Fill `values`; with an offset in float32, to which it is added there."""
+    if offset is None:
+        fill(values)
+        return
+    single = np.empty(values.shape, np.float32)
+    fill(single)
+    with np.errstate(all="ignore"):
+        values[...] = single + offset
 
 
 def delivered(values: Array, result: Array) -> Array:

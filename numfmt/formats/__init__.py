@@ -9,12 +9,14 @@ from . import (
     fixed_lowering,
     codebook,
     codebook_tables,
+    codebook_maps,
     codebook_lowering,
 )
 
 __all__ = [
     "codebook",
     "codebook_lowering",
+    "codebook_maps",
     "codebook_tables",
     "fixed",
     "fixed_lowering",

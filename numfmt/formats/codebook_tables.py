@@ -3,10 +3,12 @@
 bitsandbytes-foundation/bitsandbytes 0.50.2, bitsandbytes/functional.py. The libraries' ways to find the
 nearest value, as options of these formats:
 
-    midpoints=float32,ties=down     quantize_blockwise and quantize_4bit of the default backend; NF4 in CUDA
+    midpoints=float32,ties=down     quantize_blockwise and quantize_4bit of the default backend
     midpoints=float32               8 bits in CUDA (dQuantize): a tie goes to the even index
     midpoints=distance,ties=down    8 bits on the CPU up to 0.49, and of float64 from 0.50 on
     midpoints=cuda,ties=zero        FP4 in CUDA (dQuantizeFP4)
+
+`codebook_searches` has them for whole blocks, NF4 in CUDA too.
 """
 
 from __future__ import annotations
@@ -65,19 +67,19 @@ MIDPOINTS["cuda"] = fp4_midpoints
 # Maps built by linspace, whose last bits depend on how it computes
 
 
-def linspace(start: float, count: int, profile: str) -> Array:
-    """`count` float32 numbers from `start` to 1 as torch.linspace gives them: from both ends to the middle.
+def linspace(start: float, count: int, profile: str, end: float = 1.0) -> Array:
+    """`count` float32 numbers from `start` to `end` as torch.linspace gives them: from both ends to the middle.
 
     In profile "fma", that of PyTorch's vector code, each is rounded once; in "default", that of its
     scalar code, the product first.
     """
-    first = np.float32(start)
-    step = np.float32((np.float32(1) - first) / np.float32(count - 1))
+    first, last = np.float32(start), np.float32(end)
+    step = np.float32((last - first) / np.float32(count - 1))
     up = np.arange(count)
     product = np.float64(step) * np.minimum(up, up[::-1])  # exact, and so is the sum
     if profile == "default":
         product = product.astype(np.float32).astype(np.float64)
-    return np.where(up < count // 2, np.float64(first) + product, 1 - product).astype(np.float32)
+    return np.where(up < count // 2, np.float64(first) + product, last - product).astype(np.float32)
 
 
 @cache

@@ -57,7 +57,10 @@ def fields(array):
         fields(scales) if isinstance(scales, BlockArray) else (scales.dtype, scales.shape, scales.tobytes())
     )
     zeros = None if array.zeros is None else (array.zeros.dtype, array.zeros.shape, array.zeros.tobytes())
-    return array.format, array.codes.dtype, array.shape, array.codes.tobytes(), held, zeros
+    offset = (
+        None if array.offset is None else (array.offset.dtype, array.offset.shape, array.offset.tobytes())
+    )
+    return array.format, array.codes.dtype, array.shape, array.codes.tobytes(), held, zeros, offset
 
 
 def same(a, b):

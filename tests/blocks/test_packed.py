@@ -36,7 +36,8 @@ def flattened(given, how):
     """The fields of a `Packed` by themselves, each as bytes or as a flat array."""
     nested = isinstance(given.scales, Packed)
     scales = flattened(given.scales, how) if nested else how(given.scales)
-    return how(given.codes), scales, None if given.zeros is None else how(given.zeros)
+    more = (None if part is None else how(part) for part in (given.zeros, given.offset))
+    return how(given.codes), scales, *more
 
 
 # What the bytes mean, read one bit after the other
@@ -72,6 +73,8 @@ def test_the_definition(spec, shape):
         found = elements.reshape(part.shape) * spread(found, part)
         if part is array or not array.format.is_exact:
             found = found.astype(np.float32).astype(np.float64)
+        if part.offset is not None:
+            found = (found + part.offset).astype(np.float32).astype(np.float64)
     assert same(array.decode(), found.astype(np.float32))
 
 
@@ -191,6 +194,7 @@ def test_parts_pack():
 MXFP4 = Packed(np.zeros((2, 16), np.uint8), np.full((2, 1), 127, np.uint8))
 NESTED = Packed(np.zeros((2, 8), np.uint8), Packed(np.zeros((2, 1), np.uint8), np.ones((), np.float32)))
 UINT4 = Packed(np.zeros((2, 16), np.uint8), np.ones(2, np.float32), np.zeros(2, np.uint8))
+OFFSET = "block[of=int8,scale=f32,size=4,offset=mean]"
 SYMMETRIC = Packed(np.zeros(4, np.uint8), np.full(1, 127, np.uint8))
 BAD = [
     ("mxfp4", (2, 32), MXFP4._replace(codes=bytes(31)), ValueError, "codes have 32 bytes, got 31"),
@@ -208,7 +212,7 @@ BAD = [
     ("mxfp4", (2, 32), MXFP4._replace(zeros=bytes(2)), ValueError, "'mxfp4' has no zero points"),
     ("mxfp4", (2, 31), MXFP4, ValueError, r"codes have shape \(2, 16\); it is \(31,\)"),
     ("mxfp4", (3,), Packed(bytes([0, 0x10]), bytes(1)), ValueError, "bits after the last code: they should be 0"),
-    ("mxfp4", (2, 32), (1,), TypeError, r"a packed array is \(codes, scales\) or \(codes, scales, zeros\), got \(1,\)"),
+    ("mxfp4", (2, 32), (1,), TypeError, r"a packed array is \(codes, scales\), perhaps with zeros and an offset, got \(1,\)"),
     ("mxfp4", (2, 32), MXFP4.codes, TypeError, "a packed array is"),
     ("mxfp4", (2.5,), MXFP4, TypeError, r"shape= takes a tuple of integers from 0 on, got \(2.5,\)"),
     ("mxfp4", (-2, -32), MXFP4, TypeError, r"shape= takes a tuple of integers from 0 on, got \(-2, -32\)"),
@@ -217,6 +221,10 @@ BAD = [
     ("mxfp5", (2, 32), MXFP4, numfmt.SpecError, "unknown format 'mxfp5'"),
     ("mxfp4[axis=3]", (2, 32), MXFP4, ValueError, r"axis=3: an array of shape \(2, 32\) has 2 axes"),
     ("mxint8", (4,), SYMMETRIC._replace(codes=np.uint8([0, 128, 0, 0])), numfmt.RangeError, "1 of 4 values is not among its codes"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4)), ValueError, "has an offset, the packed array otherwise"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, bytes(2)), ValueError, "offset have 4 bytes, got 2"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, np.zeros(2, np.float32)), ValueError, "offset have shape"),
+    ("mxfp4", (2, 32), MXFP4._replace(offset=bytes(4)), ValueError, "has no offset, the packed array otherwise"),
     ("flex16+5", (1,), Packed(bytes(2), bytes([32])), numfmt.RangeError, "32"),
     (NVFP4_LIKE, (2, 16), NESTED._replace(scales=np.zeros((2, 1), np.uint8)), TypeError, "a packed array is"),
     (NVFP4_LIKE, (2, 16), NESTED._replace(scales=(bytes(1), bytes(4))), ValueError, "codes have 2 bytes, got 1"),

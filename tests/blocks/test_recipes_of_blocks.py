@@ -20,7 +20,8 @@ def composed(block, inner=False):
     """The spec that says everything; the profile of scales is that which the elements' one brings."""
     size = "x".join(map(str, block.size)) if isinstance(block.size, tuple) else block.size
     scale = composed(block.scale, block.profile.inner) if isinstance(block.scale, Block) else block.scale
-    options = {"of": block.of, "scale": scale, "size": size, "axis": block.axis, "rule": block.rule}
+    options = {"of": block.of, "scale": scale, "size": size, "axis": block.axis, "rule": block.rule,
+               "offset": block.offset}  # fmt: skip
     profile = {} if inner else {"profile": block.profile.name}
     return f"block[{','.join(f'{k}={v}' for k, v in (options | profile).items() if v is not None)}]"
 
@@ -31,7 +32,8 @@ def variants():
         for name in BLOCK_PROFILES:
             for rule in (None, *RULES):
                 with suppress(SpecError):
-                    yield Block(block.of, without_profile(block.scale), block.size, block.axis, rule, name)
+                    scale = without_profile(block.scale)
+                    yield Block(block.of, scale, block.size, block.axis, rule, name, block.offset)
 
 
 VARIANTS = list(dict.fromkeys(variants()))
@@ -121,7 +123,9 @@ def test_blocks_run_along_any_axis(form):
     assert np.array_equal(words(array.decode()), words(form.cast(moved, axis=1)))
 
 
-@pytest.mark.parametrize("form", [f for f in READY if f.size and f.rule != "mean"], ids=str)
+@pytest.mark.parametrize(
+    "form", [f for f in READY if f.size and f.rule != "mean" and f.axis != "flat"], ids=str
+)
 def test_the_last_block_may_be_smaller(form):
     """As if zeros filled it."""
     x = hard_blocks(21, 150, exponents=(-20, 20))
@@ -169,15 +173,20 @@ def row(special):
     return x
 
 
+NUMBERS_FOR_NAN = (
+    "deepgemm", "compressed_tensors", "bitsandbytes_cpu", "bitsandbytes_cpu_049", "bitsandbytes_cuda"
+)  # fmt: skip
+
+
 @pytest.mark.parametrize("form", [f for f in READY if f.size], ids=str)
 def test_nan_is_a_nan_or_refused(form):
     """A profile that has a place for NaN gives it, but for `deepgemm`, whose scales are never NaN where they
-    are powers of two; others refuse it unless `nan=` says what to take."""
+    are powers of two, and for searches in which NaN compares as less than all; others refuse it unless `nan=` says what to take."""
     if isinstance(form.size, tuple):
         return
     if form.takes_nan:
         values = form.encode(row(np.nan)).decode()
-        assert np.isnan(values[0, 3]) or form.profile.name in ("deepgemm", "compressed_tensors")
+        assert np.isnan(values[0, 3]) or form.profile.name in NUMBERS_FOR_NAN
     else:
         with pytest.raises(numfmt.RangeError, match=r"1 of 128 values is NaN|1 of .* NaN"):
             form.encode(row(np.nan))
@@ -189,6 +198,8 @@ def test_nan_is_a_nan_or_refused(form):
 def test_blocks_are_apart(form):
     """One level: neither NaN nor infinity in a block changes another."""
     if not isinstance(form.size, int) or form.size > 64 or form.axis == 0 or not form.takes_nan:
+        return
+    if form.offset:  # which all share
         return
     for special in (np.nan, np.inf):
         assert np.array_equal(form.cast(row(special))[1], form.cast(row(1.0))[1])

@@ -228,7 +228,7 @@ def found_by(points, x):
 
 @pytest.mark.parametrize("spec", ["dyn8", "dyn8u", "linear8", "linear8u", "dyn5"])
 def test_the_table_of_the_cpu(spec):
-    points = codebook_searches.cpu_table(numfmt.parse(spec))
+    points = codebook_searches.tabulated(numfmt.parse(spec))
     near = F32(points.cuts)
     x = np.concatenate([hard(spec), near, np.nextafter(near, F32(-2)), np.nextafter(near, F32(2))]).clip(
         -1, 1
@@ -237,25 +237,25 @@ def test_the_table_of_the_cpu(spec):
 
 
 def test_the_table_of_the_cpu_moves_zero_and_skips_codes():
-    points = codebook_searches.cpu_table(numfmt.parse("dyn8"))
+    points = codebook_searches.tabulated(numfmt.parse("dyn8"))
     assert found_by(points, F32([0])) == 131
     assert set(range(256)) - set(points.codes.tolist()) == set(range(124, 131))
-    assert found_by(codebook_searches.cpu_table(numfmt.parse("dyn8u")), F32([0])) == 7
+    assert found_by(codebook_searches.tabulated(numfmt.parse("dyn8u")), F32([0])) == 7
 
 
 def test_a_tie_in_the_table_of_the_cpu_goes_down():
     """The last entry is 1, the mid-point of the two."""
-    assert codebook_searches.cpu_table(Codebook.of([-1, 3])).codes.tolist() == [0]
+    assert codebook_searches.tabulated(Codebook.of([-1, 3])).codes.tolist() == [0]
 
 
 def test_the_two_zeros_of_fp4():
     x = hard("fp4_bnb")
     signed = np.where((x < 0) & (fp4_tree(x, "fp4_bnb") == 0), 8, fp4_tree(x, "fp4_bnb"))
-    assert (found_by(codebook_searches.fp4_cuda(), x) == signed).all()
+    assert (found_by(codebook_searches.fp4_cuda(numfmt.parse("fp4_bnb")), x) == signed).all()
     order = np.argsort(table("fp4_bnb"), kind="stable")
     ordered = table("fp4_bnb")[order]
     sought = order[np.searchsorted((ordered[:-1] + ordered[1:]) / F32(2), x, side="left")]
-    assert (found_by(codebook_searches.fp4_default(), x) == sought).all()
+    assert (found_by(codebook_searches.bucketized(numfmt.parse("fp4_bnb")), x) == sought).all()
 
 
 # One block of bitsandbytes whose largest magnitude is 1: x, codes signed, codes of |x| unsigned
@@ -273,7 +273,7 @@ def test_vectors(options):
 
 
 def test_vectors_of_the_table_of_the_cpu():
-    signed, unsigned = (codebook_searches.cpu_table(numfmt.parse(spec)) for spec in ("dyn8", "dyn8u"))
+    signed, unsigned = (codebook_searches.tabulated(numfmt.parse(spec)) for spec in ("dyn8", "dyn8u"))
     assert found_by(signed, X).tolist() == [
         255, 131, 131, 131, 131, 131, 131, 123, 219, 0, 0, 254, 201, 158, 190,
     ]  # fmt: skip

@@ -95,7 +95,7 @@ def test_eight_bits_of_float64_on_the_cpu(spec):
 
 @pytest.mark.parametrize("spec", MAPS)
 def test_eight_bits_on_the_cpu(spec):
-    points = codebook_searches.cpu_table(numfmt.parse(spec))
+    points = codebook_searches.tabulated(numfmt.parse(spec))
     x, code = hard(spec, F32(points.cuts)), torch.from_numpy(table(spec))
     found, largest = torch.ops.bitsandbytes.quantize_blockwise(torch.from_numpy(x), code, BLOCK)
     assert (largest == 1).all()
@@ -113,7 +113,7 @@ def test_four_bits_on_the_default_backend(kind):
     found = numfmt.unpack(packed.numpy().reshape(-1), 4, x.size, order="big")
     codes = numfmt.encode(x, f"{spec}[midpoints=float32,ties=down]").reshape(-1)
     if kind == "fp4":
-        points = codebook_searches.fp4_default()
+        points = codebook_searches.bucketized(numfmt.parse("fp4_bnb"))
         assert (numfmt.decode(codes, spec) == numfmt.decode(found, spec)).all()
         codes = points.codes[np.searchsorted(points.cuts, x.reshape(-1).astype(np.float64), side="right")]
     assert (codes == found).all()
