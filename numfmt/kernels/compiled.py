@@ -330,7 +330,9 @@ requantize_columns = _loop(gemmlowp.requantize_columns)
 
 # GGUF blocks
 
-for _block_step in (gguf.absmax, gguf.first_of, gguf.inverse):
+for _block_step in (
+    gguf.half_of, gguf.single_of, gguf.put_half, gguf.half_at, gguf.first_of, gguf.inverse,
+):  # fmt: skip
     register_jitable(_block_step)
 
 gguf_write_q8_0 = _loop(gguf.write_q8_0)

@@ -37,6 +37,7 @@ SETS = {
     "heavy": _normal**5,
     "integers": RNG.integers(-8, 9, N),
     "halves": RNG.integers(-128, 129, N) / 2,
+    "nearly constant": -3.3 + RNG.integers(0, 5, N) * 2.0**-21,
     "constant": np.repeat(RNG.standard_normal(N // 256), 256),
     "sparse": _normal * (RNG.random(N) < 0.02),
     "zeros": _with(-0.0, slice(0, 512), _with(0.0, slice(0, N // 2), _normal)),

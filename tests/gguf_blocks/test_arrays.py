@@ -268,6 +268,15 @@ def test_a_name_without_its_prefix_is_no_format():
         numfmt.parse("gguf_q4_0[axis=0]")
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_overflow_under_scales_of_either_sign(sign):
+    """The first of the largest magnitudes is -8 steps; the other sign ends at 7, where 8 is out of range."""
+    x = np.float32([8, -8, 7, -7, *[0] * 28]) * sign
+    assert numfmt.encode(x, "gguf_q4_0").scales == -sign
+    row = numfmt.compare(x, "gguf_q4_0")[0]
+    assert (row.overflow, row.max_ulp_error) == (1 / 32, 1)
+
+
 @pytest.mark.parametrize("name", TYPES)
 def test_compare(name):
     x = X.copy()

@@ -12,6 +12,7 @@ import numfmt
 from gguf_blocks import hard
 from numfmt.engine import jit
 from numfmt.gguf import TYPES, GGUFArray, execution
+from numfmt.kernels import gguf as kernels
 
 ROOT = Path(__file__).parents[2]
 LOOPS = execution.LOOPS
@@ -63,6 +64,20 @@ def test_every_byte_is_read_as_the_definition_reads_it(name):
     assert (
         (found.view(np.uint32) == expected.view(np.uint32)) | (np.isnan(found) & np.isnan(expected))
     ).all()
+
+
+def test_float16_in_loops():
+    """Every float16 is read; numbers on and beside every midpoint of two are written as NumPy writes them."""
+    words = np.arange(1 << 16, dtype=np.uint16)
+    numbers = words.view(np.float16).astype(np.float32)
+    with np.errstate(all="ignore"):
+        assert (kernels.single_of(words.astype(np.uint32)).view(np.uint32) == numbers.view(np.uint32)).all()
+        finite = np.unique(np.abs(numbers[np.isfinite(numbers)]))
+        middles = np.append((finite[1:] + finite[:-1]) / 2, np.float32(65520))
+        beside = [np.nextafter(middles, np.float32(end)) for end in (0, np.inf)]
+        x = np.concatenate([finite, middles, *beside, hard.SETS["bits"], hard.SETS["subnormal"]])
+        x = np.concatenate([x, -x])
+        assert (kernels.half_of(x) == x.astype(np.float16).view(np.uint16)).all()
 
 
 RUN_APART = "from gguf_blocks.test_loops import disagreements; print(list(disagreements()))"
