@@ -32,6 +32,18 @@ LEAST = F4(1e-38)
 TINY = np.finfo(F4).tiny
 
 
+def _own(fmt: Codebook) -> list[float]:
+    return list(fmt.table)
+
+
+def _minus_one_first(fmt: Codebook) -> list[float]:
+    return [-1.0, *fmt.table[1:]]
+
+
+def _distances_from_minus_one(fmt: Codebook) -> Cuts:
+    return searches.distances(Codebook.of(_minus_one_first(fmt)))
+
+
 @dataclass(frozen=True)
 class Search:
     """How numbers over their block's largest magnitude become codes, and codes values."""
@@ -43,7 +55,7 @@ class Search:
         False  # x / absmax in a block that is no whole one, and its absmax is not below the floor
     )
     flushes: bool = False  # subnormal numbers count as 0
-    read_as: Callable[[Codebook], list[float]] = lambda fmt: list(fmt.table)  # what codes mean
+    read_as: Callable[[Codebook], list[float]] = _own  # what codes mean
     rounds: tuple[str, str] | None = None  # the mid-points and ties of a codebook that has the same search
 
     def values(self, fmt: Codebook) -> Array:
@@ -67,17 +79,13 @@ class Search:
         return Codebook.of(fmt.table, *self.rounds) if self.rounds else fmt
 
 
-def _minus_one_first(fmt: Codebook) -> list[float]:
-    return [-1.0, *fmt.table[1:]]
-
-
 def _fp4_with_minus_zero(fmt: Codebook) -> list[float]:
     return [-0.0 if code == 8 else value for code, value in enumerate(fmt.table)]
 
 
 DEFAULT = Search(searches.bucketized, None, 1e-38, divides_short=True, rounds=("float32", "down"))
 CPU = Search(searches.tabulated)
-CPU_049 = Search(lambda fmt: searches.distances(Codebook.of(_minus_one_first(fmt))), read_as=_minus_one_first)
+CPU_049 = Search(_distances_from_minus_one, read_as=_minus_one_first)
 CUDA = Search(searches.halving, flushes=True, rounds=("float32", "even"))
 CUDA_NF4 = Search(searches.nf4_cuda, flushes=True)
 CUDA_FP4 = Search(searches.fp4_cuda, flushes=True, read_as=_fp4_with_minus_zero, rounds=("cuda", "zero"))
