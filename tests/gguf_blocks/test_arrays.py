@@ -271,8 +271,8 @@ def test_a_name_without_its_prefix_is_no_format():
 @pytest.mark.parametrize("sign", [1, -1])
 def test_overflow_under_scales_of_either_sign(sign):
     """The first of the largest magnitudes is -8 steps; the other sign ends at 7, where 8 is out of range."""
-    x = np.float32([8, -8, 7, -7, *[0] * 28]) * sign
-    assert numfmt.encode(x, "gguf_q4_0").scales == -sign
+    x = np.float32([8, -8, 7, -7, *[0] * 28]) * sign / 4
+    assert numfmt.encode(x, "gguf_q4_0").scales == -sign / 4
     row = numfmt.compare(x, "gguf_q4_0")[0]
     assert (row.overflow, row.max_ulp_error) == (1 / 32, 1)
 
