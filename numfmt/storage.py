@@ -31,6 +31,7 @@ from ._version import __version__
 from .blocks import BlockArray, Packed, SharedScale
 from .errors import SpecError
 from .packed import packed, unpacked
+from .quant_state import tensors_of
 from .registry import parse
 from .tensors import (
     DTYPES,
@@ -39,6 +40,7 @@ from .tensors import (
     check_magic,
     explaining,
     once,
+    read,
     replacing,
     safetensors_header,
 )
@@ -106,12 +108,59 @@ def load_one(path: str | os.PathLike[str]) -> BlockArray:
     return next(iter(arrays.values()))
 
 
+def read_bitsandbytes(path: str | os.PathLike[str]) -> dict[str, BlockArray]:
+    """The weights of 4 bits that bitsandbytes has saved in a `.safetensors` file, by name.
+
+    They are in `bnb_nf4` or `bnb_fp4`, nested or not; `numfmt.quant_state` says what is in the file. Its other
+    tensors are left out; `numfmt.tensors.read` and `numfmt.decode` have them all.
+
+    Raises
+    ------
+    FileError : missing, damaged, or without such weights
+    """
+    arrays = {tensor.name: tensor.array for tensor in read(path) if isinstance(tensor.array, BlockArray)}
+    if not arrays:
+        raise FileError(
+            f"cannot read '{path}': it holds no weights that bitsandbytes has quantized to 4 bits"
+        )
+    return arrays
+
+
+def write_bitsandbytes(
+    path: str | os.PathLike[str], arrays: Mapping[str, BlockArray], dtype: str = "float16"
+) -> None:
+    """Write weights of 4 bits as bitsandbytes keeps them, in a `.safetensors` file, whole or not at all.
+
+    `dtype` is what the library is to decode them to: "float16", "bfloat16" or "float32".
+
+    Raises
+    ------
+    FileError : a file that cannot be written; another suffix
+    TypeError : an array in another format
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_bitsandbytes(f"{folder}/x.safetensors", {"weight": numfmt.encode(np.ones(64), "bnb_nf4")})
+    ...     read_bitsandbytes(f"{folder}/x.safetensors")
+    {'weight': <bnb_nf4: shape (64,), 4.5 bits an element>}
+    """
+    file = Path(path)
+    if file.suffix.lower() != ".safetensors":
+        raise FileError(f"cannot write '{file}': expected .safetensors")
+    _check_mapping(arrays)
+    parts: Parts = {}
+    for name, array in arrays.items():
+        _check_named(name, array)
+        parts |= tensors_of(array, name, dtype)
+    with replacing(file) as stream:
+        _write_tensors(stream, {"format": "pt"}, parts)
+
+
 # Arrays and the tensors they are stored as
 
 
 def _parts_and_table(arrays: Mapping[str, BlockArray]) -> tuple[Parts, dict[str, Any]]:
-    if not isinstance(arrays, Mapping):
-        raise TypeError(f"arrays are given by name, as in {{'w': array}}; got {type(arrays).__name__}")
+    _check_mapping(arrays)
     parts: Parts = {}
     lines: dict[str, Any] = {}
     for name, array in arrays.items():
@@ -122,6 +171,11 @@ def _parts_and_table(arrays: Mapping[str, BlockArray]) -> tuple[Parts, dict[str,
                 raise ValueError(f"two arrays would be stored as {place!r}: name one of them otherwise")
             parts[place] = part
     return parts, {"layout": LAYOUT, "numfmt": __version__, "arrays": lines}
+
+
+def _check_mapping(arrays: Any) -> None:
+    if not isinstance(arrays, Mapping):
+        raise TypeError(f"arrays are given by name, as in {{'w': array}}; got {type(arrays).__name__}")
 
 
 def _check_named(name: Any, array: Any) -> None:
@@ -306,8 +360,12 @@ _NAMES_OF_DTYPES = {dtype: name for name, (dtype, coded) in DTYPES.items() if co
 
 
 def _write_safetensors(stream: BinaryIO, text: str, parts: Parts) -> None:
+    _write_tensors(stream, {TABLE: text}, parts)
+
+
+def _write_tensors(stream: BinaryIO, metadata: dict[str, str], parts: Parts) -> None:
     """Wide words first, so that each tensor begins at a multiple of its word."""
-    table: dict[str, Any] = {"__metadata__": {TABLE: text}}
+    table: dict[str, Any] = {"__metadata__": metadata}
     names, end = sorted(parts, key=lambda name: (-parts[name].dtype.itemsize, name)), 0
     for name in names:
         part, begin = parts[name], end

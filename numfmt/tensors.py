@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from .blocks import BlockArray
 from .casting import cast, decode, encode
 from .engine import inputs
 from .engine.run import Noise
@@ -30,6 +31,7 @@ from .errors import RangeError
 from .format import Format
 from .gguf import GGUFArray
 from .gguf.files import contents, entries
+from .quant_state import array_of, weights
 from .reference import WORD_BITS
 from .registry import element
 from .rounding import rounding_mode
@@ -68,7 +70,7 @@ class FileError(OSError, ValueError):
 
 class Tensor(NamedTuple):
     """A name and an array; with `coded`, the elements are codes of that format. Blocks of a GGUF file are
-    a `GGUFArray`, decoded piece by piece.
+    a `GGUFArray`, decoded piece by piece, weights that bitsandbytes has quantized a `BlockArray`, decoded whole.
 
     >>> [chunk.tolist() for chunk in Tensor("w", np.array([0x3F80], np.uint16), element("bf16")).chunks()]
     [[1.0]]
@@ -84,6 +86,8 @@ class Tensor(NamedTuple):
         if isinstance(a, GGUFArray):
             yield from (a.piece(start, min(start + CHUNK, a.size)) for start in range(0, a.size, CHUNK))
             return
+        if isinstance(a, BlockArray):
+            a = a.decode()
         flat = np.asarray(a).reshape(-1) if a.flags.c_contiguous else a.flat
         for start in range(0, a.size, CHUNK):
             yield self._decoded(flat[start : start + CHUNK])
@@ -150,7 +154,8 @@ def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
 def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[Tensor]:
     """The tensors of a `.npy`, `.npz`, `.safetensors` or `.gguf` file, one at a time.
 
-    All but `.npz` are memory-mapped; of an `.npz` one member is held at a time. Blocks of a `.gguf` file come as
+    All but `.npz` are memory-mapped; of an `.npz` one member is held at a time. Weights of 4 bits that bitsandbytes
+    has saved in a `.safetensors` file come as `BlockArray`s (`numfmt.quant_state`), blocks of a `.gguf` file as
     `GGUFArray`s, those of types that numfmt has no format of as values that the package gguf decodes.
 
     Raises
@@ -245,10 +250,27 @@ def _read_safetensors(file: Path, wanted: Wanted) -> Iterator[Tensor]:
         entries, start, _ = safetensors_header(stream, size)
     check_cover(entries, size - start)
     mapped = np.memmap(file, np.uint8, mode="r")
-    for entry in entries:
-        if not wanted(entry.name):
-            continue
-        yield _mapped_tensor(entry, np.asarray(mapped[start + entry.begin : start + entry.end]))
+    known = {entry.name: entry for entry in entries}
+    quantized = weights(known)
+    parts = {part for names in quantized.values() for part in names}
+
+    def tensor_of(name: str) -> Tensor:
+        entry = known[name]
+        return _mapped_tensor(entry, np.asarray(mapped[start + entry.begin : start + entry.end]))
+
+    for name in filter(wanted, dict.fromkeys([*known, *quantized])):
+        if name in quantized:
+            held = {part: tensor_of(part).array for part in (name, *quantized[name]) if part in known}
+            yield Tensor(name, _quantized(name, held))
+        elif name not in parts:
+            yield tensor_of(name)
+
+
+def _quantized(name: str, tensors: dict[str, Array]) -> BlockArray:
+    try:
+        return array_of(tensors, name)
+    except ValueError as error:
+        raise FileError(f"the quantized weight {name!r} makes no sense: {error}. Save it again") from None
 
 
 def _mapped_tensor(entry: Entry, words: Array) -> Tensor:

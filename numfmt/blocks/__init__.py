@@ -1,8 +1,8 @@
 """Scaled formats: element format x scale format x granularity x scale rule."""
 
+from . import bitsandbytes_recipes  # noqa: F401  it registers its names
 from .affine import Affine, scaled
 from .array import BlockArray, Packed
-from .bitsandbytes_recipes import bitsandbytes
 from .block import Block
 from .block_profiles import BLOCK_PROFILES, BlockProfile
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Tiles
@@ -35,7 +35,6 @@ __all__ = [
     "Scale",
     "SharedScale",
     "Tiles",
-    "bitsandbytes",
     "int32_bias",
     "llm_int8",
     "scaled",

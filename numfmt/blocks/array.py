@@ -95,6 +95,11 @@ class BlockArray:
     def size(self) -> int:
         return self.codes.size
 
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the values."""
+        return F4
+
     def decode(self, dtype: Any = None, out: Any = None) -> Any:
         """The values, float32 unless `dtype` or `out` says float16, float64 or object.
 
