@@ -18,7 +18,7 @@ from ..engine.run import execute
 from ..errors import RangeError, SpecError, choose
 from ..format import Format, significant_bits
 from ..formats.floats import Float
-from ..reference import policy
+from ..reference import Policy, policy
 from ..registry import element, parse
 from ..scaled import Ends, Located, ScaledFormat, Stages
 from . import elements, searching
@@ -204,14 +204,26 @@ class Block(SharedScale):
         if scale is not None:
             self._check_elements(x, request)
             return scale, None
-        counted = self._counted(x, request)
-        peaks = magnitudes(counted, self.granularity, request.engine)
+        return self._scales(x, magnitudes(x, self.granularity, request.engine), request), None
+
+    def _scales(self, x: Array, peaks: Array, request: Request) -> Any:
+        """From numbers and their largest magnitudes."""
+        counted = self._counted(x, request) if np.isnan(peaks).any() else x
+        if counted is not x:
+            peaks = magnitudes(counted, self.granularity, request.engine)
         with np.errstate(all="ignore"):
             if self.profile.scales is not None and self.rule != "given":
-                return self.profile.scales(counted, peaks, self), None
+                return self.profile.scales(counted, peaks, self)
+            words = self._power_words()
+            found = None if words is None else elements.powers(peaks, words, request.engine)
+            if found is not None:
+                return found
             raw = RULES[self.rule](counted, peaks, self)
             positive = np.where(peaks > 0, np.maximum(raw, LEAST), raw)
-        return self.stored(np.where(np.isfinite(peaks), positive, np.nan)), None
+        return self.stored(np.where(np.isfinite(peaks), positive, np.nan))
+
+    def _power_words(self) -> Array | None:
+        return None if isinstance(self.scale, Block) else elements.power_words(self.rule, self.of, self.scale)
 
     def _check_elements(self, x: Array, request: Request) -> None:
         """`RangeError` for NaN that neither an element nor a scale given with the call can say."""
@@ -229,7 +241,7 @@ class Block(SharedScale):
             return x, None
         with np.errstate(all="ignore"):
             offset = np.asarray(self._counted(x, request).mean(dtype=np.float64) if x.size else 0, np.float32)
-            return _with_number(x, request.nan).astype(np.float32) - offset, offset
+            return np.asarray(_with_number(x, request.nan).astype(np.float32) - offset), offset
 
     def stored(self, raw: Array) -> Any:
         """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
@@ -257,51 +269,88 @@ class Block(SharedScale):
         return replace(self, axis=axis, scale=scale)
 
     def units(self, scales: Any, zeros: Array | None = None) -> tuple[Array, Array]:
-        values = scales.decode(np.float64) if isinstance(scales, BlockArray) else scales
+        return self._unit(scales).astype(np.float64), np.zeros(())
+
+    def _unit(self, scales: Any) -> Array:
+        """What 1 is worth under each scale: float32, or float64 of powers of two that it may not hold."""
         if self.profile.product is not None:
+            numbers = scales.decode() if isinstance(scales, BlockArray) else scales
             with np.errstate(all="ignore"):
-                values = self.profile.product(
-                    np.ones(values.shape, np.float32), values.astype(np.float32), self
-                )
-        elif not self.is_exact:
-            most = LARGEST if self.profile.scales is None else np.inf
-            with np.errstate(over="ignore"):
-                values = np.minimum(values, most).astype(np.float32)
-        return values.astype(np.float64), np.zeros(())
+                return np.asarray(self.profile.product(np.ones(numbers.shape, np.float32), numbers, self))
+        if not isinstance(scales, BlockArray):
+            return np.asarray(scales)
+        values = scales.decode(np.float64)
+        if self.is_exact:
+            least, _, _, most = scales.format.ends()
+            return np.asarray(values.astype(np.float32) if least >= LEAST and most <= LARGEST else values)
+        bound = LARGEST if self.profile.scales is None else np.inf
+        with np.errstate(over="ignore"):
+            return np.asarray(np.minimum(values, bound).astype(np.float32))
 
     # Elements
+
+    def filled(
+        self, kind: str, x: Array, out: Array, scale: Any, zero: Any, request: Request
+    ) -> tuple[Any, Array | None]:
+        if scale is not None:
+            return super().filled(kind, x, out, scale, zero, request)
+        own = self.profile.scales is None and self.profile.poisons and request.nan is None
+        scales = self._in_one_pass(kind, x, out, request) if own else None
+        if scales is None:
+            policy(self.of, nan=request.nan)
+            peaks = magnitudes(x, self.granularity, request.engine)
+            scales = self._scales(x, peaks, request)
+            self._fill(kind, x, out, scales, request, not (own or np.isfinite(peaks).all()))
+        return scales, None
+
+    def _in_one_pass(self, kind: str, x: Array, out: Array, request: Request) -> Array | None:
+        """The scales, and `out` by them, where a loop finds both; else None."""
+        among, words, rule = self.granularity, self._power_words(), self._policy(request)
+        drawn = request.seed is not None or request.noise is not None
+        if words is None or self.profile.adjusted is not None or drawn or isinstance(among, Tiles):
+            return None
+        layout = among.layout(x.shape)
+        scales = elements.run_by_powers(kind, x, out, self.of, layout, words, rule, request.engine)
+        return None if scales is None else scales.reshape(among.scale_shape(x.shape))
 
     def fill(
         self, kind: str, x: Array, out: Array, scales: Any, zeros: Array | None, request: Request
     ) -> None:
+        self._fill(kind, x, out, scales, request, bool(x.size and np.isnan(x.max())))
+
+    def _fill(self, kind: str, x: Array, out: Array, scales: Any, request: Request, has_nan: bool) -> None:
+        """`has_nan`: an element may be NaN for another reason than its scale."""
         search = self.profile.search
         if kind == "value" and (search or self.profile.product) is not None:
             codes = np.empty(x.shape, self.code_dtype)
-            self.fill("code", x, codes, scales, zeros, request)
-            self.read(codes, out, scales, zeros)
+            self._fill("code", x, codes, scales, request, has_nan)
+            self.read(codes, out, scales, None)
             return
-        poisoned = self.of.nan() is None and self.profile.poisons
-        rule = policy(
-            self.of, request.rounding or self.profile.rounding, request.overflow or "saturate",
-            request.nan if _is_end(request.nan) else 0 if poisoned else None, request.random_bits,
-        )  # fmt: skip
+        rule = self._policy(request)
         noise = draws.source(rule, request.seed, request.noise, x.shape)
-        numbers = _with_number(x, request.nan)
+        numbers = _with_number(x, request.nan) if has_nan else x
         if search is not None and request.rounding is None and rule.overflow == "saturate":
             searching.encode(numbers, out, self._search_job(x, scales, request), request.engine)
             if _is_end(request.nan):
                 out[np.isnan(x)] = rule.nan_code
             return
-        if rule.nan_code == -1 and (bad := np.isnan(numbers)).any():
+        if has_nan and rule.nan_code == -1 and (bad := np.isnan(numbers)).any():
             what = f"NaN, and '{self.of}' has none"
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
         try:
-            elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine)
+            elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine, has_nan)
         except RangeError as error:
             said = f"{request.verb} to '{self}', over the scales{error.message[error.message.index(':') :]}"
             raise RangeError(said, error.count, error.total, error.index) from None
-        if kind == "code" and self.profile.nan_code is not None and request.nan is None:
+        if has_nan and kind == "code" and self.profile.nan_code is not None and request.nan is None:
             out[np.isnan(x)] = self.profile.nan_code
+
+    def _policy(self, request: Request) -> Policy:
+        poisoned = self.of.nan() is None and self.profile.poisons
+        return policy(
+            self.of, request.rounding or self.profile.rounding, request.overflow or "saturate",
+            request.nan if _is_end(request.nan) else 0 if poisoned else None, request.random_bits,
+        )  # fmt: skip
 
     def rounded(self, x: Array, scales: Any) -> Array:
         """The values of x under scales, nearest even, float32."""
@@ -326,28 +375,28 @@ class Block(SharedScale):
             elements.read(codes, out, job)
             return
         values = np.empty(codes.shape, np.float32)
-        elements.read(codes, values, job._replace(unit=np.ones(job.unit.size)))
+        elements.read(codes, values, job._replace(unit=np.ones(job.unit.size, np.float32)))
         numbers = scales.decode() if isinstance(scales, BlockArray) else scales
         each = self.granularity.spread(numbers, codes.shape)
         for where in elements.chunks(codes.size, elements.PIECE):
-            held = each[job.layout.scale_of(where.start, where.stop)]
+            held = each if each.size == 1 else each[job.layout.scale_of(where.start, where.stop)]
             with np.errstate(all="ignore"):
                 out.flat[where] = self.profile.product(values.reshape(-1)[where], held, self)
 
     def job(self, shape: Shape, scales: Any) -> Job:
         """What elements take of these scales."""
         among = self.granularity
-        layout, unit = among.layout(shape), among.spread(self.units(scales)[0], shape)
-        job = Job(self.of, layout, unit, unit, True, self.profile.adjusted)
+        layout, unit = among.layout(shape), among.spread(self._unit(scales), shape)
+        job = Job(self.of, layout, None, unit, True, self.profile.adjusted)
         if self.profile.factor is not None:
             with np.errstate(all="ignore"):
                 factor = self.profile.factor(scales, self)
             return job._replace(factor=among.spread(factor, shape), divide=False)
         if self.is_exact:
             return job
-        step = unit.astype(np.float32)
         own = self.profile.scales is None or self.profile.search is not None
-        return job._replace(factor=np.where(step == 0, np.float32(np.inf), step) if own else step)
+        inverted = own and not unit.all()
+        return job._replace(factor=np.where(unit == 0, np.float32(np.inf), unit) if inverted else unit)
 
     def _counted(self, x: Array, request: Request) -> Array:
         """The numbers that scales come from."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,18 +15,31 @@ from ..engine import jit, pool
 from ..engine.inputs import Input, writeable_alias
 from ..engine.plan import decoding_plan, plan
 from ..engine.run import WORTH_A_THREAD, Noise, decode_into, execute
-from ..format import Format
-from ..kernels.blocks import DIVIDE
+from ..format import Format, exponent
+from ..formats.fixed import Fixed
+from ..formats.floats import Float
+from ..kernels.affine import Geometry
+from ..kernels.blocks import DIVIDE, INTEGER, Elements, PowerRule, row_at
+from ..kernels.parameters import DecodingParameters, pack
 from ..reference import WORD_BITS, Policy
 from .granularity import LONG, Granularity, Layout
+from .rules import fraction_bits
 
 Array = np.ndarray[Any, Any]
 COST = 0.4  # ns an element, roughly
 PIECE = 1 << 16  # elements
+SCRATCH = 1 << 15  # elements
 LEAST = np.finfo(np.float64).smallest_subnormal
-TINY = 2.0**-126  # the least normal number of float32
+FRACTION, BIAS, SUBNORMALS = 23, 127, 149  # of float32; 2**-149 is its least number
+SAFE = 120  # of units from 2**-120 over the least element to 2**120 no step of float32 is subnormal
 
-
+BELOW_TWO = (1 << FRACTION) - 1
+CARRIES: dict[str, Callable[[Format], int]] = {  # of rules: what goes up to the next power of two
+    "floor": lambda of: 0,
+    "ceil": lambda of: BELOW_TWO,
+    "even": lambda of: 1 << FRACTION >> (fraction_bits(of) + 1),
+    "rceil": lambda of: BELOW_TWO,
+}
 Adjusted = Callable[[Array, Format], Array]
 
 
@@ -34,15 +48,15 @@ class Job(NamedTuple):
 
     of: Format
     layout: Layout
-    factor: Array  # float64 where quotients are exact, else float32
-    unit: Array  # float64: what 1 is worth
+    factor: Array | None  # float64 where steps are exact, else float32; None: the unit, a power of two
+    unit: Array  # what 1 is worth: float32, or float64
     divide: bool  # x / factor; else x * factor
     adjusted: Adjusted | None = None  # what becomes of that before it is rounded; float64 factors that are
     # no powers of two come with one
 
     @property
     def exact(self) -> bool:
-        return self.factor.dtype == np.float64
+        return self.factor is None or self.factor.dtype == np.float64
 
 
 # The largest magnitude of each scale's elements
@@ -52,7 +66,7 @@ def magnitudes(x: Array, among: Granularity, engine: str | None) -> Array:
     """The largest magnitude of each scale's elements, NaN where one is: of x's dtype, shape of the scales."""
     layout = among.layout(x.shape)
     compiled = _loops(engine)
-    if compiled is not None and x.dtype == np.float32 and not layout.is_varying and x.size:
+    if compiled is not None and x.size and not (layout.is_varying and layout.shared):
         found = _peaks(compiled, writeable_alias(x).reshape(-1), layout)
     else:
         with np.errstate(invalid="ignore"):
@@ -62,30 +76,41 @@ def magnitudes(x: Array, among: Granularity, engine: str | None) -> Array:
 
 
 def _peaks(compiled: Any, x: Array, layout: Layout) -> Array:
-    rows, g = layout.rows()
-    words, geometry = np.empty(rows, np.uint32), np.array(g, np.int64)
-    pool.run(lambda part: compiled.block_peaks(x, words, geometry, *part), _parts(rows, x.size))
-    peaks = words.view(np.float32)
+    count, g = _rows(layout)
+    loop = compiled.block_peak_columns if layout.is_varying else compiled.block_peaks
+    peaks, geometry = np.empty(count * g.inner, x.dtype), np.array(g, np.int64)
+    pool.run(lambda part: loop(x, peaks, geometry, *part), _parts(count, x.size))
     return peaks.reshape(layout.outer, layout.n, -1).max(axis=(0, 2)) if layout.shared else peaks
+
+
+def powers(peaks: Array, words: Array, engine: str | None) -> Array | None:
+    """The powers of two that a rule (`power_words`) gives, None where no loop finds them."""
+    compiled = _loops(engine)
+    if compiled is None or peaks.dtype != np.float32:
+        return None
+    scales = np.array(peaks)
+    compiled.block_powers(scales.reshape(-1), words)
+    return scales
 
 
 # Elements
 
 
 def run(
-    kind: str, x: Array, out: Array, job: Job, rule: Policy, noise: Noise | None, engine: str | None
-) -> None:
-    """Fill `out`: "value" or "code" of numbers."""
+    kind: str, x: Array, out: Array, job: Job, rule: Policy, noise: Noise | None, engine: str | None,
+    has_nan: bool,
+) -> None:  # fmt: skip
+    """Fill `out`: "value" or "code" of numbers. `has_nan`: some may be NaN under a scale that is not."""
     if not x.size:
         return
     if np.may_share_memory(x, out) and not _same_place(x, out):
         x = x.copy()
-    flat, target = writeable_alias(x).reshape(-1), _flat(out)
-    loop = _rounding_loop(kind, x, out, job, rule, engine)
-    if loop is None:
-        _defined(kind, x, target, out.dtype, job, rule, noise, engine)
-    else:
-        pool.run(lambda part: loop(flat, target, *part), _parts(job.layout.rows()[0], x.size))
+    loop = None if has_nan or job.adjusted is not None else _rounding_loop(kind, x, out, job, rule, engine)
+    if loop is not None:
+        _in_rows(loop, x, out, _rows(job.layout))
+        return
+    target = _flat(out)
+    _defined(kind, x, target, out.dtype, job, rule, noise, engine)
     _poison(target, x.size, job, np.nan if kind == "value" else _code_of_nan(job.of, rule))
 
 
@@ -93,17 +118,36 @@ def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
     """Fill `out` with the values of codes."""
     if not codes.size:
         return
-    flat, target = writeable_alias(codes).reshape(-1), _flat(out)
-    loop = _decoding_loop(out, job, engine)
+    loop = _decoding_loop(job, engine)
     if loop is not None:
-        pool.run(lambda part: loop(flat, target, *part), _parts(job.layout.rows()[0], codes.size))
-    else:
-        for where in chunks(codes.size, LONG):
-            values = np.empty(where.stop - where.start)
-            decode_into(flat[where], decoding_plan(job.of), values)
-            with np.errstate(over="ignore"):
-                target[where] = _worth(values, job, where)
+        _in_rows(loop, codes, out, _rows(job.layout))
+        return
+    flat, target = writeable_alias(codes).reshape(-1), _flat(out)
+    for where in chunks(codes.size, LONG):
+        values = np.empty(where.stop - where.start)
+        decode_into(flat[where], decoding_plan(job.of), values)
+        with np.errstate(all="ignore"):
+            target[where] = _worth(values, job, where)
     _poison(target, codes.size, job, np.nan)
+
+
+def run_by_powers(
+    kind: str, x: Array, out: Array, of: Format, layout: Layout, powers: Array, rule: Policy,
+    engine: str | None,
+) -> Array | None:  # fmt: skip
+    """`run`, in one pass, under the powers of two that a rule (`power_words`) finds: these, flat; None where
+    no loop does."""
+    compiled, q = _loops(engine), element_words(of, rule, kind == "code")
+    single = x.dtype == np.float32 and not (layout.is_varying or layout.shared)
+    if compiled is None or q is None or not (single and x.size):
+        return None
+    if np.may_share_memory(x, out) and not _same_place(x, out):
+        x = x.copy()
+    count, g = _rows(layout)
+    scales = np.empty(count, np.float32)
+    constants = scales, powers, _plain_units(of, np.float32), q, np.array(g, np.int64), 0
+    _in_rows(lambda x, out, *part: compiled.block_scaled_rows(x, out, *constants, *part), x, out, (count, g))
+    return scales
 
 
 def _defined(
@@ -118,14 +162,15 @@ def _defined(
         result = np.empty(steps.size, dtype if kind == "code" else np.float64)
         shape = x.shape if rounding.guarded else steps.shape
         execute(Input(steps.reshape(shape)), rounding, result.reshape(shape), words)
-        with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
             out[where] = result if kind == "code" else _worth(result, job, where)
 
 
 def in_units(x: Array, job: Job, where: slice) -> Array:
     """x over its scale: exact in float64, or one float32 step. Finite numbers stay finite, and exact ones
     on their side of 0; where the scale is NaN, so that none is refused, 0."""
-    factor, number = _of(job.factor, job, where), job.factor.dtype.type
+    number: Any = np.float64 if job.exact else np.float32
+    factor = _of(job.unit if job.factor is None else job.factor, job, where).astype(number)
     with np.errstate(all="ignore"):
         given = x.astype(number)
         t = given / factor if job.divide else given * factor
@@ -139,8 +184,7 @@ def in_units(x: Array, job: Job, where: slice) -> Array:
 
 
 def _worth(values: Array, job: Job, where: slice) -> Array:
-    with np.errstate(all="ignore"):
-        return values * _of(job.unit, job, where)
+    return values * _of(job.unit, job, where)
 
 
 def _of(numbers: Array, job: Job, where: slice) -> Array:
@@ -183,59 +227,81 @@ def _loops(engine: str | None) -> Any:
     return compiled
 
 
-_ROUNDING = {
-    ("value", "value_even"): "block_values",
-    ("value", "value_even_adder"): "block_values_adder",
-    ("code", "code_even"): "block_codes",
-}
-
-
 def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engine: str | None) -> Any:
     """What fills rows of `out`, None where no loop does."""
-    compiled = _loops(engine)
-    suits = (
-        _suits(out, job)
-        and job.adjusted is None
-        and out.dtype.itemsize <= 4
-        and rule.overflow == "saturate"  # other policies tell a quotient past float32 from an infinity
-        and (not job.exact or (x.dtype == np.float32 and _is_exact_in_float32(job)))
+    compiled, q = _loops(engine), element_words(job.of, rule, kind == "code")
+    if compiled is None or q is None:
+        return None
+    p, single = job.factor, x.dtype == np.float32
+    if p is None:
+        serves = job.unit.dtype == np.float32
+    else:
+        serves = (single or not job.exact) and not _is_far(p, job.divide)
+    bounds = (
+        _plain_units(job.of, job.unit.dtype) if single or not job.exact else np.full(2, np.inf, np.float32)
     )
-    if not (compiled and suits):
+    p = None if p is None else p.astype(np.float32, copy=False)
+    how = DIVIDE * (p is not None and job.divide)
+    return _bound(compiled, job, p, bounds, q, how) if serves else None
+
+
+def _is_far(p: Array, divide: bool) -> bool:
+    """Whether a number over or times some of them may be NaN."""
+    return not p.all() or bool(not divide and np.isinf(p).any())
+
+
+def _decoding_loop(job: Job, engine: str | None) -> Any:
+    """What fills rows with the values of codes, None where no loop does."""
+    compiled, q = _loops(engine), reading_words(job.of)
+    if compiled is None or q is None:
         return None
-    lowered = plan(job.of, _of_numbers(rule, x, job), kind == "code", engine).loop(32)
-    loop = _ROUNDING.get((kind, getattr(lowered.bare[0], "__name__", ""))) if lowered else None
-    if loop is None or lowered is None:
-        return None
-    called, p = getattr(compiled, loop), 1 / job.factor if job.exact and job.divide else job.factor
-    constants = p.astype(np.float32), job.unit, lowered.bare[1], np.array(job.layout.rows()[1], np.int64)
-    how = DIVIDE * (job.divide and not job.exact)
-    return lambda x, out, first, last: called(x, out, *constants, how, first, last)
+    how = INTEGER * isinstance(job.of, Fixed)
+    return _bound(compiled, job, None, _plain_units(job.of, job.unit.dtype), q, how)
 
 
-def _of_numbers(rule: Policy, x: Array, job: Job) -> Policy:
-    """The policy without a code that NaN becomes, where there will be none: it keeps from the short loops."""
-    if rule.nan_code is None or rule.nan_code < 0:
-        return rule
-    return rule if np.isnan(x.max()) or np.isinf(job.factor).any() else rule._replace(nan_code=-1)
+def _bound(compiled: Any, job: Job, p: Array | None, bounds: Array, q: Array, how: int) -> Any:
+    layout, unit = job.layout, job.unit
+    loop = compiled.block_columns if layout.is_varying else compiled.block_rows
+    if layout.copies > 1:
+        p, unit = None if p is None else np.tile(p, layout.copies), np.tile(unit, layout.copies)
+    constants = p, unit, bounds, q, np.array(_rows(layout)[1], np.int64), how
+    return lambda x, out, *part: loop(x, out, *constants, *part)
 
 
-def _is_exact_in_float32(job: Job) -> bool:
-    """Whether x * (1 / unit) is exact, or below all that the elements tell from 0, or past their last value."""
-    low, high = job.unit < 2.0**-127, job.unit > (2.0**127 if job.of.min_normal > TINY else 1)
-    return not (low | high).any()
+def _plain_units(of: Format, dtype: Any) -> Array:
+    """The least and the greatest unit under which no step in float32 meets a subnormal."""
+    return np.array([2.0**-SAFE / min(float(of.smallest), 1), 2.0**SAFE], dtype)
 
 
-def _decoding_loop(out: Array, job: Job, engine: str | None) -> Any:
-    compiled = _loops(engine)
-    reading = decoding_plan(job.of).loop(32) if compiled and _suits(out, job) else None
-    if reading is None or out.dtype != np.float32 or reading.args[0].__name__ != "decode_codes":
-        return None
-    constants = job.unit, reading.args[1], np.array(job.layout.rows()[1], np.int64)
-    return lambda codes, out, first, last: compiled.block_decode(codes, out, *constants, first, last)
+def _rows(layout: Layout) -> tuple[int, Geometry]:
+    return layout.columns() if layout.is_varying else layout.rows()
 
 
-def _suits(out: Array, job: Job) -> bool:
-    return out.flags.carray and out.dtype.isnative and out.dtype != np.float16 and not job.layout.is_varying
+def _in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None:
+    count, g = rows
+    flat, parts = writeable_alias(x).reshape(-1), _parts(count, x.size)
+    if _is_direct(x, out):
+        target = out.reshape(-1)
+        pool.run(lambda part: loop(flat, target, *part, 0), parts)
+    else:
+        pool.run(lambda part: _by_scratch(loop, flat, out, g, part), parts)
+
+
+def _is_direct(x: Array, out: Array) -> bool:
+    plain = out.flags.carray and out.dtype.isnative and out.dtype != np.float16
+    return plain and not np.may_share_memory(x, out)
+
+
+def _by_scratch(loop: Any, x: Array, out: Array, g: Geometry, part: tuple[int, int]) -> None:
+    """Some rows at a time: `out` is x, strided, swapped or float16."""
+    target = _flat(out)
+    dtype = np.dtype(np.float64) if out.dtype == np.float16 else out.dtype.newbyteorder("=")
+    for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
+        start, stop = (g.inner * row_at(row, g).start for row in (first, last))
+        scratch = np.empty(min(stop, x.size) - start, dtype)
+        loop(x, scratch, first, last, start)
+        with np.errstate(all="ignore"):
+            target[start : start + scratch.size] = scratch
 
 
 def _same_place(x: Array, out: Array) -> bool:
@@ -245,5 +311,87 @@ def _same_place(x: Array, out: Array) -> bool:
 def _parts(rows: int, size: int) -> list[tuple[int, int]]:
     """Rows for each thread."""
     limit = pool.thread_limit() if size * COST > WORTH_A_THREAD else 1
-    step = max(-(-rows // limit), 1)
-    return [(start, min(start + step, rows)) for start in range(0, rows, step)]
+    return _ranges(0, rows, -(-rows // limit))
+
+
+def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    return [(start, min(start + size, last)) for start in range(first, last, max(size, 1))]
+
+
+# What the loops are told of a format and of a rule
+
+
+@lru_cache(maxsize=256)
+def element_words(of: Format, rule: Policy, codes: bool) -> Array | None:
+    """`Elements` of a format that saturates and rounds to nearest even, None where the adder does not."""
+    if rule.rounding.name != "nearest_even" or not rule.overflow.startswith("saturate"):
+        return None
+    if isinstance(of, Fixed):
+        q = _fixed_elements(of, rule)
+    elif isinstance(of, Float) and rule.overflow == "saturate":
+        q = _float_elements(of, rule, codes)
+    else:
+        q = None
+    return None if q is None else pack(q, 32)
+
+
+def _fixed_elements(of: Fixed, rule: Policy) -> Elements | None:
+    if of.boundary_bits >= FRACTION or abs(of.frac) + of.bits > 64 or rule.overflow == "saturate_zero":
+        return None
+    low = -of.max if rule.overflow == "saturate_symmetric" and of.signed else of.min
+    return Elements(
+        sign=0, low=_word(low), high=_word(of.max), adder=0, magic=_magic(of.step), limit=-1, rebias=0, cut=0,
+        sign_shift=0, zero_sign=0, nan=_code_of_nan(of, rule),
+    )  # fmt: skip
+
+
+def _float_elements(of: Float, rule: Policy, codes: bool) -> Elements | None:
+    cut = FRACTION - of.man_bits
+    regular = of.has_zero and of.subnormals and of.man_bits and cut > 1
+    if not regular or of.emin < -64 or of.emax > 64:
+        return None
+    signed_zero = of.signed and of.kind.negative_zero
+    return Elements(
+        sign=1 << 31 if signed_zero or (codes and of.signed) else 0, low=_word(of.min), high=_word(of.max),
+        adder=(cut << FRACTION) | (1 << (FRACTION - 1)), magic=_magic(of.quantum),
+        limit=_word(2.0**of.emin), rebias=(of.emin + BIAS - 1) << FRACTION, cut=cut,
+        sign_shift=32 - of.bits, zero_sign=not signed_zero, nan=_code_of_nan(of, rule),
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=256)
+def reading_words(of: Format) -> Array | None:
+    """`DecodingParameters` of a format, None where no loop reads its codes; of integers one step is `magic`."""
+    reading = decoding_plan(of).loop(32)
+    if reading is not None and isinstance(of, Fixed):
+        return pack(
+            DecodingParameters(*[0] * len(DecodingParameters._fields))._replace(magic=_word(of.step)), 32
+        )
+    plain = reading is not None and reading.args[0].__name__ == "decode_codes"
+    return reading.args[1] if plain else None
+
+
+def _word(x: Any) -> int:
+    return int(np.float32(float(x)).view(np.uint32))
+
+
+def _magic(step: Any) -> int:
+    """The number whose ulp is a step, and whose neighbours of both signs have that ulp too."""
+    return _word(float(step) * 1.5 * 2.0**FRACTION)
+
+
+@lru_cache(maxsize=256)
+def power_words(rule: str, of: Format, scale: Format) -> Array | None:
+    """`PowerRule` for elements and scales, None where the rule gives no power of two that the scales have."""
+    powers = isinstance(scale, Float) and not scale.man_bits and not scale.has_zero
+    if not powers or scale.nan() is None or rule not in CARRIES:
+        return None
+    e, factor = exponent(of.max), np.float32(1)
+    if rule == "rceil":
+        e, factor = 0, factor / np.float32(of.max)
+    offset = BIAS + e
+    if offset < 0:
+        return None
+    low, high = (exponent(x) + SUBNORMALS + offset for x in (scale.smallest, scale.max))
+    q = PowerRule(factor=_word(factor), carry=CARRIES[rule](of), offset=offset, low=low, high=high)
+    return pack(q, 32)

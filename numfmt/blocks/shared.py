@@ -67,6 +67,14 @@ class SharedScale(ScaledFormat):
     ) -> None:
         """`out` from numbers: "code" or "value" of each."""
 
+    def filled(
+        self, kind: str, x: Array, out: Array, scale: Any, zero: Any, request: Request
+    ) -> tuple[Any, Array | None]:
+        """The scales and zero points, and `out` by them."""
+        scales, zeros = self.scales_of(x, scale, zero, request)
+        self.fill(kind, x, out, scales, zeros, request)
+        return scales, zeros
+
     @abstractmethod
     def read(self, codes: Array, out: Array, scales: Any, zeros: Array | None) -> None:
         """The values of codes."""
@@ -146,8 +154,7 @@ class SharedScale(ScaledFormat):
         block, scale, zero = self.settled(given.array.shape, scale, zero, axis)
         numbers, offset = block.centred(block.numbers(given), request)
         codes = outputs.output(given.array.shape, block._code_dtype(dtype, out), out)
-        scales, zeros = block.scales_of(numbers, scale, zero, request)
-        block.fill("code", numbers, codes, scales, zeros, request)
+        scales, zeros = block.filled("code", numbers, codes, scale, zero, request)
         return BlockArray(codes, scales, zeros, block, offset)
 
     def cast(  # type: ignore[override]
@@ -175,8 +182,7 @@ class SharedScale(ScaledFormat):
         numbers, offset = block.centred(block.numbers(given), request)
         result = outputs.output(given.array.shape, wanted, out)
         values = values_for(result)
-        scales, zeros = block.scales_of(numbers, scale, zero, request)
-        fill_raised(values, offset, lambda v: block.fill("value", numbers, v, scales, zeros, request))
+        fill_raised(values, offset, lambda v: block.filled("value", numbers, v, scale, zero, request))
         return returned(delivered(values, result), x, out)
 
     def decode_array(self, array: BlockArray, dtype: Any = None, out: Any = None) -> Any:
@@ -237,7 +243,7 @@ def values_for(result: Array) -> Array:
     return np.empty(result.shape) if result.dtype.kind == "O" else result
 
 
-def fill_raised(values: Array, offset: Array | None, fill: Callable[[Array], None]) -> None:
+def fill_raised(values: Array, offset: Array | None, fill: Callable[[Array], Any]) -> None:
     """Fill `values`; with an offset in float32, to which it is added there."""
     if offset is None:
         fill(values)

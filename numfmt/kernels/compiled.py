@@ -303,18 +303,105 @@ affine_columns_in_place = _loop(affine.columns_in_place)
 # blocks
 
 
+_compile_unpacking(blocks.elements, blocks.Elements)
+_compile_unpacking(blocks.power_rule, blocks.PowerRule)
+
+
+@overload(blocks.parameters)
+def _overload_parameters(q, x):
+    if isinstance(x.dtype, types.Integer):
+        return lambda q, x: floats.decoding(q)
+    return lambda q, x: blocks.elements(q)
+
+
+# Without `p`, None, another formula: numba would look at both branches of one.
+
+
+@overload(blocks.factor_at)
+def _overload_factor_at(p, i, unit):
+    if p == types.none:
+        return lambda p, i, unit: _bitcast(np.subtract(blocks.RECIPROCAL, _bitcast(unit)))
+    return lambda p, i, unit: p[i]
+
+
+@overload(blocks.wide_factor_at)
+def _overload_wide_factor_at(p, i, unit):
+    if p == types.none:
+        return lambda p, i, unit: 1.0 / blocks.wide(unit)
+    return lambda p, i, unit: blocks.wide(p[i])
+
+
+@overload(blocks.wide_scaled)
+def _overload_wide_scaled(x, p, factor, how):
+    if p == types.none:
+        return lambda x, p, factor, how: affine.single(blocks.odd(blocks.wide(x) * factor))
+    return lambda x, p, factor, how: affine.single(blocks.scaled(blocks.wide(blocks.narrow(x)), factor, how))
+
+
+@overload(blocks.part)
+def _overload_part(p, start, stop):
+    if p == types.none:
+        return lambda p, start, stop: None
+    return lambda p, start, stop: p[start:stop]
+
+
+@overload(blocks.wide)
+def _overload_wide(x):
+    return (lambda x: _widen(x)) if x == types.float32 else lambda x: x
+
+
+@overload(blocks.narrow)
+def _overload_narrow(x):
+    return (lambda x: _narrow(x)) if x == types.float64 else lambda x: x
+
+
 @overload(blocks.product)
-def _overload_product(y, unit):
-    return lambda y, unit: _convert(_convert(y, 0.0) * unit, _ZERO)
+def _overload_product(y, unit, result):
+    if unit == result.dtype:
+        return lambda y, unit, result: y * unit
+    to = result.dtype(0)
+    return lambda y, unit, result: _convert(_convert(y, 0.0) * _convert(unit, 0.0), to)
 
 
-register_jitable(blocks.scaled)
+@overload(blocks.integer)
+def _overload_code_integer(code):
+    return lambda code: np.int32(code)
+
+
+@overload(blocks.held)
+def _overload_held(x, result):
+    return (lambda x, result: _narrow(x)) if result.dtype == types.float32 else lambda x, result: x
+
+
+def _chosen(a: Any, result: Any, read: Any, code: Any, value: Any) -> Any:
+    if isinstance(a, types.Integer):
+        return read
+    return code if isinstance(result.dtype, types.Integer) else value
+
+
+@overload(blocks.short_steps)
+def _overload_short_steps(a: Any, result: Any, p: Any, factor: Any, unit: Any, q: Any, how: Any) -> Any:
+    return _chosen(a, result, blocks.read_short, blocks.code_short, blocks.value_short)
+
+
+@overload(blocks.wide_steps)
+def _overload_wide_steps(a: Any, result: Any, p: Any, factor: Any, unit: Any, q: Any, how: Any) -> Any:
+    return _chosen(a, result, blocks.read_wide, blocks.code_wide, blocks.value_wide)
+
+
+for _scaled_step in (
+    blocks.plain, blocks.largest, blocks.power_of, blocks.scaled, blocks.rounded, blocks.element_of,
+    blocks.code_of, blocks.number_of, blocks.wide_product, blocks.odd, blocks.is_plain, blocks.row_at,
+    blocks.row_after, blocks.peaks, blocks.powers, blocks.rows,
+):  # fmt: skip
+    register_jitable(_scaled_step)
 
 block_peaks = _loop(blocks.peaks)
-block_values = _loop(blocks.value_rows)
-block_values_adder = _loop(blocks.value_rows_adder)
-block_codes = _loop(blocks.code_rows)
-block_decode = _loop(blocks.decode_rows)
+block_peak_columns = _loop(blocks.peak_columns)
+block_powers = _loop(blocks.powers)
+block_rows = _loop(blocks.rows)
+block_columns = _loop(blocks.columns)
+block_scaled_rows = _loop(blocks.scaled_rows)
 
 
 # requantization
