@@ -36,7 +36,7 @@ def part_of(array: BlockArray, index: Any) -> BlockArray:
     """The part of an array at a basic index; `BlockArray.__getitem__` says which can be had."""
     picks = picks_of(index, array.shape)
     for axis, size in block_sizes(array).items():
-        _check_whole(picks[axis], array.shape[axis], size, axis)
+        check_whole(picks[axis], array.shape[axis], size, axis)
     return _part(array, picks)
 
 
@@ -201,13 +201,14 @@ def _kept(pick: int | slice, n: int) -> range:
 
 
 def _among_blocks(pick: int | slice, n: int, size: int) -> slice:
-    """The blocks of a slice that `_check_whole` has let pass."""
+    """The blocks of a slice that `check_whole` has let pass."""
     assert isinstance(pick, slice)
     kept = range(n)[pick]
     return slice(kept[0] // size, kept[-1] // size + 1) if kept else slice(0, 0)
 
 
-def _check_whole(pick: int | slice, n: int, size: int, axis: int) -> None:
+def check_whole(pick: int | slice, n: int, size: int, axis: int) -> None:
+    """That an axis of n elements is left in whole blocks."""
     if isinstance(pick, int) or not _is_whole(range(n)[pick], n, size):
         raise ValueError(
             f"axis {axis} lies in blocks of {size} elements: it takes ':' or a slice of whole blocks, got"

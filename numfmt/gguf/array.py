@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..blocks.indexing import check_whole, picks_of
 from ..blocks.shared import delivered, result_dtype, values_for
 from ..engine import outputs
 from ..registry import parse
@@ -171,6 +172,21 @@ class GGUFArray:
             raise ValueError("values are decoded into a new array: copy=False cannot be had")
         values = np.asarray(self.decode())
         return values if dtype is None else values.astype(dtype)
+
+    def __getitem__(self, index: Any) -> GGUFArray:
+        """The part at an index of integers, slices and ``...``, a view; of the last axis ``:`` and slices of whole
+        blocks.
+
+        >>> numfmt.encode(np.zeros((4, 96)), "gguf_q8_0")[1:3, 32:]
+        <gguf_q8_0: shape (2, 64), 8.5 bits an element>
+        """
+        *outer, last = picks_of(index, self.shape)
+        n, elements = self.shape[-1], self.format.kind.elements
+        check_whole(last, n, elements, self.ndim - 1)
+        assert isinstance(last, slice)
+        kept = range(*last.indices(n))
+        first = kept.start // elements
+        return GGUFArray(self.blocks[(*outer, slice(first, first + len(kept) // elements))], self.format)
 
     # Bytes
 

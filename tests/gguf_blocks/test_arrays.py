@@ -133,6 +133,37 @@ def test_shapes(name, shape):
     assert [u.size for u in array.units(0, array.size)] == [array.size] * 2
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        0,
+        -1,
+        slice(1, None),
+        ...,
+        (1, slice(256, None)),
+        (slice(None, None, -2), slice(0, 256)),
+        (0, slice(0, 0)),
+        (0, slice(0, 512, -1)),
+    ],
+)
+def test_parts(array, index):
+    assert (array[index].decode() == array.decode()[index]).all()
+    assert array[index].shape == array.decode()[index].shape
+    assert [row.shape for row in array] == [(512,)] * 3
+
+
+def test_parts_of_blocks():
+    array = numfmt.encode(X, "gguf_q4_0")
+    for index in (slice(0, 16), (0, 5), (..., slice(None, None, 2)), (0, slice(None, None, -1))):
+        with pytest.raises(
+            (ValueError, IndexError), match=r"axis 1 lies in blocks of 32 elements|out of bounds"
+        ) as error:
+            array[index if isinstance(index, tuple) else (0, index)]
+        assert "decode() gives an ndarray" in str(error.value)
+    with pytest.raises(IndexError, match="index 3 is out of bounds for axis 0"):
+        array[3]
+
+
 # What cannot be served
 
 
@@ -259,6 +290,12 @@ def test_formats(name):
     assert limits.max > 0 > limits.min
     with pytest.raises(ValueError, match="has blocks, whose scales come from an array"):
         numfmt.explain(1.0, form)
+
+
+def test_the_figure_of_all_recipes_takes_rows_of_any_length():
+    texts = [t.get_text() for t in numfmt.plotting.bits_against_error({"x": X[:, :100]}).axes[-1].texts]
+    assert "mxfp4" in texts
+    assert not any("gguf" in text for text in texts)
 
 
 def test_a_name_without_its_prefix_is_no_format():
