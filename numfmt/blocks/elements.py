@@ -294,8 +294,8 @@ def _is_direct(x: Array, out: Array) -> bool:
 
 def _by_scratch(loop: Any, x: Array, out: Array, g: Geometry, part: tuple[int, int]) -> None:
     """Some rows at a time: `out` is x, strided, swapped or float16."""
-    target = _flat(out)
-    dtype = np.dtype(np.float64) if out.dtype == np.float16 else out.dtype.newbyteorder("=")
+    target, own = _flat(out), out.dtype.newbyteorder("=")
+    dtype = np.dtype(np.float64) if own == np.float16 else own
     for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
         start, stop = (g.inner * row_at(row, g).start for row in (first, last))
         scratch = np.empty(min(stop, x.size) - start, dtype)
