@@ -57,6 +57,7 @@ __all__ = [
 del _blocks, _formats, _gguf
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
+    "adam8bit": "",
     "calibration": "",
     "compare": "comparison",
     "explain": "explanation",

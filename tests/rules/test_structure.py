@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import numfmt
+import numfmt.adam8bit
 import numfmt.calibration
 import numfmt.fixed_point
 import numfmt.flexpoint
@@ -133,6 +134,7 @@ def test_each_family_has_examples():
 def public():
     for module in (
         numfmt,
+        numfmt.adam8bit,
         numfmt.testing,
         numfmt.calibration,
         numfmt.fixed_point,
