@@ -208,7 +208,8 @@ class Block(SharedScale):
 
     def _scales(self, x: Array, peaks: Array, request: Request) -> Any:
         """From numbers and their largest magnitudes."""
-        counted = self._counted(x, request) if np.isnan(peaks).any() else x
+        most = peaks.max(initial=0)
+        counted = self._counted(x, request) if np.isnan(most) else x
         if counted is not x:
             peaks = magnitudes(counted, self.granularity, request.engine)
         with np.errstate(all="ignore"):
@@ -220,7 +221,7 @@ class Block(SharedScale):
                 return found
             raw = RULES[self.rule](counted, peaks, self)
             positive = np.where(peaks > 0, np.maximum(raw, LEAST), raw)
-        return self.stored(np.where(np.isfinite(peaks), positive, np.nan))
+        return self.stored(positive if np.isfinite(most) else np.where(np.isfinite(peaks), positive, np.nan))
 
     def _power_words(self) -> Array | None:
         return None if isinstance(self.scale, Block) else elements.power_words(self.rule, self.of, self.scale)
@@ -279,13 +280,11 @@ class Block(SharedScale):
                 return np.asarray(self.profile.product(np.ones(numbers.shape, np.float32), numbers, self))
         if not isinstance(scales, BlockArray):
             return np.asarray(scales)
-        values = scales.decode(np.float64)
         if self.is_exact:
             least, _, _, most = scales.format.ends()
-            return np.asarray(values.astype(np.float32) if least >= LEAST and most <= LARGEST else values)
-        bound = LARGEST if self.profile.scales is None else np.inf
-        with np.errstate(over="ignore"):
-            return np.asarray(np.minimum(values, bound).astype(np.float32))
+            return np.asarray(scales.decode(np.float32 if least >= LEAST and most <= LARGEST else np.float64))
+        values = np.asarray(scales.decode())
+        return np.minimum(values, np.float32(LARGEST)) if self.profile.scales is None else values
 
     # Elements
 
@@ -300,7 +299,7 @@ class Block(SharedScale):
             policy(self.of, nan=request.nan)
             peaks = magnitudes(x, self.granularity, request.engine)
             scales = self._scales(x, peaks, request)
-            self._fill(kind, x, out, scales, request, not (own or np.isfinite(peaks).all()))
+            self._fill(kind, x, out, scales, request, not (own or np.isfinite(peaks.max(initial=0))))
         return scales, None
 
     def _in_one_pass(self, kind: str, x: Array, out: Array, request: Request) -> Array | None:
@@ -377,11 +376,11 @@ class Block(SharedScale):
         values = np.empty(codes.shape, np.float32)
         elements.read(codes, values, job._replace(unit=np.ones(job.unit.size, np.float32)))
         numbers = scales.decode() if isinstance(scales, BlockArray) else scales
-        each = self.granularity.spread(numbers, codes.shape)
+        each, target = self.granularity.spread(numbers, codes.shape), elements.in_c_order(out)
         for where in elements.chunks(codes.size, elements.PIECE):
             held = each if each.size == 1 else each[job.layout.scale_of(where.start, where.stop)]
             with np.errstate(all="ignore"):
-                out.flat[where] = self.profile.product(values.reshape(-1)[where], held, self)
+                target[where] = self.profile.product(values.reshape(-1)[where], held, self)
 
     def job(self, shape: Shape, scales: Any) -> Job:
         """What elements take of these scales."""

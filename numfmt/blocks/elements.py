@@ -109,7 +109,7 @@ def run(
     if loop is not None:
         _in_rows(loop, x, out, _rows(job.layout))
         return
-    target = _flat(out)
+    target = in_c_order(out)
     _defined(kind, x, target, out.dtype, job, rule, noise, engine)
     _poison(target, x.size, job, np.nan if kind == "value" else _code_of_nan(job.of, rule))
 
@@ -122,7 +122,7 @@ def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
     if loop is not None:
         _in_rows(loop, codes, out, _rows(job.layout))
         return
-    flat, target = writeable_alias(codes).reshape(-1), _flat(out)
+    flat, target = writeable_alias(codes).reshape(-1), in_c_order(out)
     for where in chunks(codes.size, LONG):
         values = np.empty(where.stop - where.start)
         decode_into(flat[where], decoding_plan(job.of), values)
@@ -207,7 +207,8 @@ def _code_of_nan(of: Format, rule: Policy) -> int:
     return of.outward((of.zero() or 0) if code is None else code)
 
 
-def _flat(out: Array) -> Any:
+def in_c_order(out: Array) -> Any:
+    """Something whose slices are those of `out` in C order."""
     return out.reshape(-1) if out.flags.c_contiguous else out.flat
 
 
@@ -294,7 +295,7 @@ def _is_direct(x: Array, out: Array) -> bool:
 
 def _by_scratch(loop: Any, x: Array, out: Array, g: Geometry, part: tuple[int, int]) -> None:
     """Some rows at a time: `out` is x, strided, swapped or float16."""
-    target, own = _flat(out), out.dtype.newbyteorder("=")
+    target, own = in_c_order(out), out.dtype.newbyteorder("=")
     dtype = np.dtype(np.float64) if own == np.float16 else own
     for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
         start, stop = (g.inner * row_at(row, g).start for row in (first, last))

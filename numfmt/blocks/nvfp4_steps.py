@@ -43,7 +43,8 @@ SQUARED = ("4over6_mse", "4over6_448_mse")
 def codes_of(raw: Array, of: Format) -> Array:
     """The codes nearest to numbers, saturated; NaN without its sign."""
     codes = np.empty(raw.shape, np.uint8)
-    plain = np.where(np.isnan(raw), F4(np.nan), raw).astype(F4)
+    bad = np.isnan(raw)
+    plain = np.asarray(np.where(bad, np.nan, raw) if bad.any() else raw, F4)
     execute(Input(plain), plan(of, policy(of, None, "saturate"), True, None), codes, None)
     return codes
 
@@ -84,14 +85,16 @@ def encode_scale(number: Array, bound: int = BOUND) -> Array:
 
 def transformer_engine(x: Array, peaks: Array, block: Block) -> Any:
     """s = fl32(absmax * fl32(S * fl32(1/6))) for S = fl32(2688 / number)."""
-    peak, number = peaks.astype(F4), _peak(peaks)
-    raw = peak * (encode_scale(number) * (F4(1) / SIX))
-    return two_levels(np.fmin(raw, LARGEST), number, block)
+    number = _peak(peaks)
+    raw = np.asarray(peaks.astype(F4, copy=False) * (encode_scale(number) * (F4(1) / SIX)))
+    return two_levels(np.fmin(raw, LARGEST, out=raw), number, block)
 
 
 def multiplier(s: Array, number: Array, bound: int = BOUND) -> Array:
     """fl32(1 / fl32(s * fl32(1 / S))), finite: under a scale of 0 every element saturates."""
-    return np.fmin(F4(1) / (s * (F4(1) / encode_scale(number, bound))), LARGEST)
+    found = np.asarray(s * (F4(1) / encode_scale(number, bound)))
+    np.divide(F4(1), found, out=found)
+    return np.fmin(found, LARGEST, out=found)
 
 
 def transformer_engine_factor(scales: Any, block: Block) -> Array:
