@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..kernels.affine import AWAY, rounded
+from ..kernels.affine import BELOW_HALF
 from .fields import Fields, half, numbers, packed, unpacked
 from .searches import nearest, peak
 
@@ -48,31 +48,36 @@ def inverse(d: Array) -> Array:
     return np.divide(F(1), d, out=np.zeros_like(d), where=d != 0)
 
 
-def shifted(t: Array, half_up: float, top: int) -> Array:
-    """Codes of numbers that are at least 0 once `half_up` is added: truncated, at most `top`; what is not finite
-    becomes 0."""
-    t = t + F(half_up)
-    return np.where(np.isfinite(t), np.minimum(t, F(top)), F(0)).astype(np.uint8)
+def truncated(t: Array, top: int, d: Array, factor: Array) -> Array:
+    """Whole parts of numbers from 0 on, at most `top`; 0 in blocks whose step or reciprocal overflows."""
+    codes = np.minimum(t, F(top)).astype(np.uint8)
+    codes[~np.isfinite(d + factor)[:, 0]] = 0
+    return codes
 
 
 def symmetric(x: Array, last: int) -> Codes:
     """Codes -last ... last, ties away from zero: the largest magnitude is `last` steps."""
     d = np.abs(x).max(axis=1, keepdims=True) / F(last)
-    t = x * inverse(d)
-    return Codes(np.where(np.isfinite(t), rounded(t, AWAY), F(0)).astype(np.int8), d)
+    factor = inverse(d)
+    t = x * factor
+    codes = (t + np.copysign(BELOW_HALF, t)).astype(np.int8)
+    codes[~np.isfinite(factor)[:, 0]] = 0
+    return Codes(codes, d)
 
 
 def asymmetric(x: Array, half_range: int) -> Codes:
     """Codes 0 ... 2 * half_range - 1; the largest magnitude, of whatever sign, has code 0."""
     d = peak(x, 1) / F(-half_range)
-    return Codes(shifted(x * inverse(d), half_range + 0.5, 2 * half_range - 1), d)
+    factor = inverse(d)
+    return Codes(truncated(x * factor + F(half_range + 0.5), 2 * half_range - 1, d, factor), d)
 
 
 def ranged(x: Array, top: int) -> Codes:
     """Codes 0 ... top, from the least to the greatest number."""
     low = np.take_along_axis(x, x.argmin(axis=1, keepdims=True), axis=1)  # of two zeros the first
     d = (x.max(axis=1, keepdims=True) - low + F(0)) / F(top)  # no -0
-    return Codes(shifted((x - low) * inverse(d), 0.5, top), d, low)
+    factor = inverse(d)
+    return Codes(truncated((x - low) * factor + F(0.5), top, d, factor), d, low)
 
 
 # Four and five bits: element j is in the low half of a byte, j + 16 in the high one; bit 4 apart

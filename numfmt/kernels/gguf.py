@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .affine import AWAY, MAGNITUDE, rounded
+from .affine import BELOW_HALF, MAGNITUDE
 from .words import add, and_, or_, real, select, shl, shr, sub, umax, umin, word
 
 FIELD = 2  # bytes of the scale, before the codes
@@ -20,7 +20,7 @@ LAST = np.float32(127)  # steps to the largest magnitude in Q8_0,
 STEPS, MIDDLE = np.float32(-8), np.float32(8.5)  # in Q4_0, and the code of 0 there, with what rounds
 SIGN = np.uint32(0x80000000)
 # float16: fraction bits that a float32 has more, its exponent's bias less, infinity, the least normal number
-CUT, LSB, BELOW_HALF = np.uint32(13), np.uint32(1), np.uint32(0x0FFF)
+CUT, LSB, BELOW_TIE = np.uint32(13), np.uint32(1), np.uint32(0x0FFF)
 REBIAS, NORMAL = np.uint32(0x38000000), np.uint32(0x38800000)
 HALF_INF, HALF_MAGNITUDE, HALF_SIGN = np.uint32(0x7C00), np.uint32(0x7FFF), np.uint32(0x8000)
 LEAST_NORMAL, SIXTEEN = np.uint32(0x0400), np.uint32(16)
@@ -34,7 +34,7 @@ def half_of(d: Any) -> Any:
     w = word(d)
     size = and_(w, MAGNITUDE)
     small = sub(word(real(size) + HALF), word(HALF))
-    large = shr(add(sub(size, REBIAS), add(and_(shr(size, CUT), LSB), BELOW_HALF)), CUT)
+    large = shr(add(sub(size, REBIAS), add(and_(shr(size, CUT), LSB), BELOW_TIE)), CUT)
     return or_(select(size < NORMAL, small, umin(large, HALF_INF)), shr(and_(w, SIGN), SIXTEEN))
 
 
@@ -81,7 +81,8 @@ def write_q8_0(x: Any, blocks: Any, first: Any, last: Any) -> Any:
         factor = inverse(d)
         factor = factor if factor < INF else ZERO  # all codes are 0
         for i in range(n):
-            blocks[b, FIELD + i] = np.uint8(np.int32(rounded(x[b, i] * factor, AWAY)))
+            t = x[b, i] * factor
+            blocks[b, FIELD + i] = np.uint8(np.int32(t + np.copysign(BELOW_HALF, t)))  # ties away from zero
     return largest
 
 
