@@ -175,7 +175,9 @@ def in_units(x: Array, job: Job, where: slice) -> Array:
         given = x.astype(number)
         t = given / factor if job.divide else given * factor
         over = np.isinf(t) & np.isfinite(given)
+        lost = np.isnan(t) & np.isinf(given) & np.isfinite(x) & np.isinf(factor)
     t[over] = np.copysign(np.finfo(number).max, given[over])
+    t[lost] = np.copysign(number(0), given[lost])
     if job.exact:
         under = (t == 0) & (given != 0)
         t[under] = np.copysign(LEAST, given[under])
@@ -237,7 +239,7 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     if p is None:
         serves = job.unit.dtype == np.float32
     else:
-        serves = (single or not job.exact) and not _is_far(p, job.divide)
+        serves = (single or not job.exact) and not _is_far(p, job.divide and single)
     bounds = (
         _plain_units(job.of, job.unit.dtype) if single or not job.exact else np.full(2, np.inf, np.float32)
     )
@@ -246,9 +248,9 @@ def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engi
     return _bound(compiled, job, p, bounds, q, how) if serves else None
 
 
-def _is_far(p: Array, divide: bool) -> bool:
-    """Whether a number over or times some of them may be NaN."""
-    return not p.all() or bool(not divide and np.isinf(p).any())
+def _is_far(p: Array, bounded: bool) -> bool:
+    """Whether a number over or times some of them may be NaN. `bounded`: infinite ones divide what is finite."""
+    return not p.all() or bool(not bounded and np.isinf(p).any())
 
 
 def _decoding_loop(job: Job, engine: str | None) -> Any:

@@ -248,7 +248,7 @@ def in_steps(x, scale, block):
         t = Fraction(x) / scale
     else:
         number, unit = fl(Fraction(x)), scale
-        if is_special(number):
+        if is_special(number) and unit:
             return number
         t = fl(number / unit) if unit else Fraction(0)
         t = math.copysign(1, t) * FLOAT32_MAX if is_special(t) else t

@@ -179,6 +179,17 @@ def test_quotients_that_float32_does_not_hold():
             )
 
 
+def test_a_scale_of_two_levels_may_be_0_beside_a_far_larger_one():
+    """Its elements are 0 then, even those that are infinite as float32."""
+    for of in ("bf16", "e4m3fn", "int8"):
+        block = numfmt.parse(f"block[of={of},scale=block[of=e4m3fn,scale=f32],size=2,rule=floor]")
+        for peak in (1e300, 1e77, 1e44, 1e38, 1.0):
+            x = np.array([peak, -peak, 1e40, -1e40, 1e30, -1e-30, 1e-40, -0.0])
+            check(x, block)
+            check(x, block, rounding="to_odd")
+            assert np.isfinite(block.cast(x)).all()
+
+
 def test_overflow_may_raise():
     """The error counts the elements whose quotient rounds past the last value, and names the first."""
     for spec in (
