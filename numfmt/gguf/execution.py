@@ -90,7 +90,7 @@ def _compiled_writer(loop: Any) -> Callable[[Array, Array], bool]:
 def _defined_reader(kind: BlockType) -> Callable[[Array, Array], None]:
     def read(blocks: Array, out: Array) -> None:
         for part in _pieces(len(blocks), kind):
-            out[part] = kind.values(blocks[part])
+            kind.fill(blocks[part], out[part])
 
     return read
 

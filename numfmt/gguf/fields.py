@@ -18,6 +18,8 @@ def packed(codes: Array, bits: int, run: int) -> Array:
     [[49, 66]]
     """
     count, n = codes.shape
+    if bits == run == 1:
+        return np.packbits(codes, axis=1, bitorder="little")
     parts = codes.reshape(count, n * bits // (8 * run), 8 // bits, run)
     result = parts[:, :, 0].copy()
     for k in range(1, 8 // bits):
@@ -32,6 +34,8 @@ def unpacked(field: Array, bits: int, run: int) -> Array:
     [[1, 2, 3, 4]]
     """
     count, n = field.shape
+    if bits == run == 1:
+        return np.unpackbits(field, axis=1, bitorder="little")
     shifts = np.arange(0, 8, bits, dtype=np.uint8)[:, None]
     codes = (field.reshape(count, n // run, 1, run) >> shifts) & np.uint8((1 << bits) - 1)
     return codes.reshape(count, n * 8 // bits)

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 
 from ..format import Format
+from ..formats.fixed import Fixed
 from ..registry import element
 from . import nonlinear, plain_blocks, superblocks, ternary
 from .fields import Array, Fields, joined, parted
@@ -59,7 +60,7 @@ class BlockType:
 
     @cached_property
     def levels(self) -> Array:
-        """The level of each code, float32; the codes of 8 bits are levels themselves."""
+        """The level of each code, float32."""
         form = self.element
         return np.array([float(form.value(c)) + 0.0 - self.zero for c in range(1 << form.bits)], np.float32)
 
@@ -74,14 +75,22 @@ class BlockType:
 
     def values(self, blocks: Array) -> Array:
         """Numbers (n, elements) of blocks, float32."""
+        result = np.empty((len(blocks), self.elements), np.float32)
+        self.fill(blocks, result)
+        return result
+
+    def fill(self, blocks: Array, out: Array) -> None:
+        """Those numbers into an array of their shape, contiguous float32."""
         with np.errstate(all="ignore"):
             codes, scales, offsets = self.parts(blocks)
-            levels = codes.astype(np.float32) if codes.dtype == np.int8 else self.levels.take(codes)
-            groups = levels.reshape(*scales.shape, self.elements // scales.shape[1])
+            if isinstance(self.element, Fixed):
+                np.subtract(codes, np.float32(self.zero), out=out, dtype=np.float32)
+            else:
+                np.take(self.levels, codes, out=out, mode="clip")
+            groups = out.reshape(*scales.shape, self.elements // scales.shape[1])
             groups *= scales[:, :, None]
             if offsets is not None:
                 groups += offsets[:, :, None]
-        return levels
 
 
 def _types() -> list[BlockType]:
