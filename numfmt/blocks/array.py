@@ -273,7 +273,7 @@ class BlockArray:
 
 
 def _kind_of(x: Any) -> str:
-    return f"dtype {x.dtype}" if hasattr(x, "dtype") else type(x).__name__
+    return type(x).__name__ if isinstance(x, BlockArray) or not hasattr(x, "dtype") else f"dtype {x.dtype}"
 
 
 def spread_bits(of: Format, shared: int, shape: Shape) -> float:

@@ -7,8 +7,8 @@ and `numfmt.tensors.read` the tensors of a `.gguf` file. To write one, hand byte
 Bytes equal those of ggml-quants.c (github.com/ggml-org/ggml), `quantize_row_<type>_ref`, and values those of
 `dequantize_row_<type>`, both compiled without fused products; what a type does is in the functions named
 after it in `plain_blocks`, `superblocks`, `nonlinear` and `ternary`. Where C leaves something undefined, here it
-is as on x86: codes of a block are 0 if its reciprocal scale overflows. Three things it leaves unset are 0 here:
-the codes of a block of zeros in IQ4_NL and the sums of one in Q8_K.
+is as on x86: codes of a block are 0 if its reciprocal scale overflows. What it leaves unset is 0 here: of a
+block of zeros the codes in IQ4_NL, and the sums in Q8_K.
 
     gguf_q4_0 gguf_q4_1 gguf_q5_0 gguf_q5_1 gguf_q8_0 gguf_q8_1          32 elements, steps of a float16
     gguf_q2_k gguf_q3_k gguf_q4_k gguf_q5_k gguf_q6_k                    256, sub-blocks with small scales
@@ -17,8 +17,8 @@ the codes of a block of zeros in IQ4_NL and the sums of one in Q8_K.
     gguf_mxfp4                                                           32, e2m1 under a power of two
     gguf_q8_k                                                            256, under a float32
 
-The package gguf has the same dequantizers; its quantizers take NumPy's float16, log2 and float-to-integer
-conversion, and differ where C does: see the tests.
+The package gguf reads the same values. Of the types that it quantizes it gives the same bytes, but for the sign
+of a scale or minimum of 0 in blocks with -0, and where NumPy's log2 of float32 is not the nearest.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ from .table import TYPES
 
 VERSIONS = (2, 3)
 MOST_AXES = 4
+MOST_ELEMENTS = 1 << 59  # the product of axes other than 0, as float64 in 63 bits
 ALIGNMENT = "general.alignment"
 # bytes of the scalars of the metadata, by gguf_type
 SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
@@ -193,6 +194,8 @@ def _placed(heads: list[Any], start: int, alignment: int, size: int) -> list[Ent
 
 
 def _nbytes(name: str, number: int, shape: tuple[int, ...]) -> int:
+    if prod(n for n in shape if n) >= MOST_ELEMENTS:
+        raise ValueError(f"tensor {name!r} of shape {shape} is larger than any memory")
     if number not in SIZES:
         raise ValueError(f"tensor {name!r} is of type {number}, which is not known")
     elements, nbytes = SIZES[number]

@@ -69,8 +69,8 @@ def _scales(x: Array, first: Array, trials: range) -> Array:
 
 
 def quantize_iq4_nl(x: Array) -> Fields:
-    """The largest magnitude is -127 steps; least squares then give the scale, and codes stay. C leaves the codes
-    of a block of zeros as they were; here they are 0."""
+    """quantize_row_iq4_nl_ref. The largest magnitude is -127 steps; least squares then give the scale, and
+    codes stay. C leaves the codes of a block of zeros as they were; here they are 0."""
     given = columns(x, 32)
     factor = F(1) / (peak(given)[0] / FIRST)
     scale = _scales(given, factor, range(0))
@@ -83,7 +83,8 @@ def read_iq4_nl(f: Fields) -> Parts:
 
 
 def quantize_iq4_xs(x: Array) -> Fields:
-    """Eight scales of 6 bits; codes are found with the scale before it becomes a float16."""
+    """quantize_row_iq4_xs_ref. Eight scales of 6 bits, 16 guesses each; codes are found with the scale before it
+    becomes a float16."""
     given = columns(x, 32)
     factor = F(1) / (-peak(given)[0] / FIRST)
     scales = _scales(given, factor, range(-TRIALS, TRIALS + 1)).reshape(-1, 8)

@@ -84,6 +84,7 @@ def ranged(x: Array, top: int) -> Codes:
 
 
 def quantize_q4_0(x: Array) -> Fields:
+    """quantize_row_q4_0_ref: the step is the largest magnitude, with its sign, over -8."""
     found = asymmetric(x, 8)
     return {"d": half(found.d), "qs": packed(found.codes, 4, 16)}
 
@@ -93,6 +94,7 @@ def read_q4_0(f: Fields) -> Parts:
 
 
 def quantize_q4_1(x: Array) -> Fields:
+    """quantize_row_q4_1_ref: 15 steps from the least to the greatest number."""
     codes, d, low = ranged(x, 15)
     assert low is not None
     return {"d": half(d), "m": half(low), "qs": packed(codes, 4, 16)}
@@ -111,6 +113,7 @@ def _read_five_bits(f: Fields) -> Array:
 
 
 def quantize_q5_0(x: Array) -> Fields:
+    """quantize_row_q5_0_ref: as Q4_0, over -16."""
     found = asymmetric(x, 16)
     return {"d": half(found.d), **_five_bits(found.codes)}
 
@@ -120,6 +123,7 @@ def read_q5_0(f: Fields) -> Parts:
 
 
 def quantize_q5_1(x: Array) -> Fields:
+    """quantize_row_q5_1_ref: as Q4_1, 31 steps."""
     codes, d, low = ranged(x, 31)
     assert low is not None
     return {"d": half(d), "m": half(low), **_five_bits(codes)}
@@ -133,6 +137,7 @@ def read_q5_1(f: Fields) -> Parts:
 
 
 def quantize_q8_0(x: Array) -> Fields:
+    """quantize_row_q8_0_ref: the step is the largest magnitude over 127."""
     found = symmetric(x, 127)
     return {"d": half(found.d), "qs": found.codes.view(np.uint8)}
 
@@ -142,13 +147,15 @@ def read_q8_0(f: Fields) -> Parts:
 
 
 def quantize_q8_1(x: Array) -> Fields:
+    """quantize_row_q8_1_ref: as Q8_0, and s is the sum of the codes times the step."""
     found = symmetric(x, 127)
     total = found.codes.sum(axis=1, keepdims=True, dtype=np.int32)
     return {"d": half(found.d), "s": half(total.astype(F) * found.d), "qs": found.codes.view(np.uint8)}
 
 
 def quantize_q8_k(x: Array) -> Fields:
-    """With sums of 16 codes; d is float32. C leaves the sums of a block of zeros as they were; here they are 0."""
+    """quantize_row_q8_K_ref: as Q8_0 with a float32, the largest magnitude being -127, and sums of 16 codes. C
+    leaves the sums of a block of zeros as they were; here they are 0."""
     factor = np.divide(F(-127), peak(x, 1), out=np.zeros((len(x), 1), F), where=peak(x, 1) != 0)
     codes = np.minimum(nearest(factor * x), 127).astype(np.int8)
     sums = codes.reshape(len(x), 16, 16).sum(axis=2, dtype=np.int16).astype("<i2")
@@ -164,9 +171,9 @@ def read_q8_k(f: Fields) -> Parts:
 
 
 def quantize_mxfp4(x: Array) -> Fields:
-    """The exponent is floor(log2(absmax)) - 2 of the logarithm in float32, which just below a power of two is
-    that power's own; below 2**-125 it wraps around, and all codes are 0. Each number takes the nearest
-    element, the first by code of two as near.
+    """quantize_row_mxfp4_ref. The exponent is floor(log2(absmax)) - 2 of the logarithm in float32, which just
+    below a power of two is that power's own; below 2**-125 it wraps around, and all codes are 0. Each number
+    takes the nearest element, the first by code of two as near.
 
     numfmt's `mxfp4` is the OCP format: powers of two are told exactly, ties go to the even element.
     """

@@ -58,6 +58,7 @@ def steps_of(d: Array, scales: Array) -> Array:
 
 
 def quantize_q2_k(x: Array) -> Fields:
+    """quantize_row_q2_K_ref: 16 sub-blocks, weights are magnitudes."""
     given = columns(x, 16)
     fit = fit_from_minimum(given, 3, np.abs(given), -0.5, 0.1, 15, np.abs)
     scales, d = shared(fit.scale.reshape(-1, 16), 15)
@@ -106,6 +107,7 @@ def _read_eight(f: Fields, codes: Array) -> Parts:
 
 
 def quantize_q4_k(x: Array) -> Fields:
+    """quantize_row_q4_K_ref: 8 sub-blocks of 4 bits, 21 trials."""
     codes, fields = _quantize_eight(x, 15, -1.0, 20)
     return {**fields, "qs": packed(codes, 4, 32)}
 
@@ -115,6 +117,7 @@ def read_q4_k(f: Fields) -> Parts:
 
 
 def quantize_q5_k(x: Array) -> Fields:
+    """quantize_row_q5_K_ref: 8 sub-blocks of 5 bits, 16 trials."""
     codes, fields = _quantize_eight(x, 31, -0.5, 15)
     return {**fields, "qh": packed(codes >> 4, 1, 32), "qs": packed(codes & 15, 4, 32)}
 
@@ -137,6 +140,7 @@ def _signed(
 
 
 def quantize_q3_k(x: Array) -> Fields:
+    """quantize_row_q3_K_ref: 16 sub-blocks; scales of 6 bits, the largest magnitude being -32."""
     given, fit, scales, top = _signed(x, fit_one_by_one, 4)
     factor = np.divide(F(-32), top, out=np.zeros_like(top), where=top != 0)
     stored = np.clip(nearest(factor * scales).astype(np.int8), -32, 31) + np.int8(32)
@@ -160,6 +164,7 @@ def read_q3_k(f: Fields) -> Parts:
 
 
 def quantize_q6_k(x: Array) -> Fields:
+    """quantize_row_q6_K_ref: 16 sub-blocks; scales of 8 bits, the largest magnitude being -128."""
     given, fit, scales, top = _signed(x, fit_signed, 32)
     is_zero = np.abs(top) < LEAST
     factor = F(-128) / top

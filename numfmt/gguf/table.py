@@ -109,19 +109,20 @@ def _types() -> list[BlockType]:
         BlockType("q8_1", 9, 32, {"d": 2, "s": 2, "qs": 32}, "int8", 0, p.quantize_q8_1, p.read_q8_0),
         BlockType(
             "q2_k", 10, 256, {"scales": 16, "qs": 64, "d": 2, "dmin": 2}, "uint2", 0, k.quantize_q2_k,
-            k.read_q2_k, 15,
+            k.read_q2_k, 15, cost=SEARCH,
         ),
         BlockType(
             "q3_k", 11, 256, {"hmask": 32, "qs": 64, "scales": 12, "d": 2}, "uint3", 4, k.quantize_q3_k,
-            k.read_q3_k, 32,
+            k.read_q3_k, 32, cost=SEARCH,
         ),
-        BlockType("q4_k", 12, 256, {**scales, "qs": 128}, "uint4", 0, k.quantize_q4_k, k.read_q4_k, 63),
+        BlockType("q4_k", 12, 256, {**scales, "qs": 128}, "uint4", 0, k.quantize_q4_k, k.read_q4_k, 63, cost=SEARCH),
         BlockType(
-            "q5_k", 13, 256, {**scales, "qh": 32, "qs": 128}, "uint5", 0, k.quantize_q5_k, k.read_q5_k, 63
+            "q5_k", 13, 256, {**scales, "qh": 32, "qs": 128}, "uint5", 0, k.quantize_q5_k, k.read_q5_k, 63,
+            cost=SEARCH,
         ),
         BlockType(
             "q6_k", 14, 256, {"ql": 128, "qh": 64, "scales": 16, "d": 2}, "uint6", 32, k.quantize_q6_k,
-            k.read_q6_k, 128,
+            k.read_q6_k, 128, cost=SEARCH,
         ),
         BlockType(
             "q8_k", 15, 256, {"d": 4, "qs": 256, "bsums": 32}, "int8", 0, p.quantize_q8_k, p.read_q8_k,
@@ -130,7 +131,7 @@ def _types() -> list[BlockType]:
         BlockType("iq4_nl", 20, 32, {"d": 2, "qs": 16}, IQ4, 0, n.quantize_iq4_nl, n.read_iq4_nl),
         BlockType(
             "iq4_xs", 23, 256, {"d": 2, "scales_h": 2, "scales_l": 4, "qs": 128}, IQ4, 0, n.quantize_iq4_xs,
-            n.read_iq4_xs, 32,
+            n.read_iq4_xs, 32, cost=SEARCH,
         ),
         BlockType(
             "tq1_0", 34, 256, {"qs": 48, "qh": 4, "d": 2}, "codebook[values=[-1,0,1]]", 0, t.quantize_tq1_0,

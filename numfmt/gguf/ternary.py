@@ -23,7 +23,7 @@ def _trits(x: Array) -> tuple[Array, Array]:
 
 
 def quantize_tq1_0(x: Array) -> Fields:
-    """A byte is ceil(256 / 243 * the number that five trits write), or four and a 0."""
+    """quantize_row_tq1_0_ref. A byte is ceil(256 / 243 * the number that five trits write), or four and a 0."""
     trits, d = _trits(x)
     qs = np.concatenate([_five(trits[:, :160], 32), _five(trits[:, 160:240], 16)], axis=1)
     return {"qs": qs, "qh": _five(trits[:, 240:], 4), "d": d}
@@ -48,6 +48,7 @@ def _digits(field: Array, count: int) -> Array:
 
 
 def quantize_tq2_0(x: Array) -> Fields:
+    """quantize_row_tq2_0_ref: two bits, code 3 unused."""
     trits, d = _trits(x)
     return {"qs": packed(trits, 2, 32), "d": d}
 
