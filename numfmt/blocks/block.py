@@ -37,6 +37,7 @@ OFFSET_BITS = 32
 LARGEST = float(np.finfo(np.float32).max)
 LEAST_SINGLE = 2.0**-149
 LEAST = float(np.finfo(np.float32).smallest_subnormal)
+CODES = 256  # of 8 bits
 SINGLE_BITS, DOUBLE_BITS = 24, 53  # significant bits of float32 and float64
 
 
@@ -219,9 +220,9 @@ class Block(SharedScale):
             found = None if words is None else elements.powers(peaks, words, request.engine)
             if found is not None:
                 return found
-            raw = RULES[self.rule](counted, peaks, self)
-            positive = np.where(peaks > 0, np.maximum(raw, LEAST), raw)
-        return self.stored(positive if np.isfinite(most) else np.where(np.isfinite(peaks), positive, np.nan))
+            raw = np.asarray(RULES[self.rule](counted, peaks, self))
+            np.maximum(raw, LEAST, out=raw, where=peaks > 0)
+        return self.stored(raw if np.isfinite(most) else np.where(np.isfinite(peaks), raw, np.nan))
 
     def _power_words(self) -> Array | None:
         return None if isinstance(self.scale, Block) else elements.power_words(self.rule, self.of, self.scale)
@@ -247,8 +248,8 @@ class Block(SharedScale):
     def stored(self, raw: Array) -> Any:
         """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
         if isinstance(self.scale, Block):
-            wide = np.minimum(raw, LARGEST).astype(np.float32)
-            return self.scales_along(raw.shape).encode(wide)
+            single = np.minimum(raw, LARGEST).astype(np.float32, copy=False)
+            return self.scales_along(raw.shape).encode(single)
         return _stored(raw, self.scale, self)
 
     def scales_along(self, shape: Shape) -> Block:
@@ -385,17 +386,26 @@ class Block(SharedScale):
     def job(self, shape: Shape, scales: Any) -> Job:
         """What elements take of these scales."""
         among = self.granularity
-        layout, unit = among.layout(shape), among.spread(self._unit(scales), shape)
-        job = Job(self.of, layout, None, unit, True, self.profile.adjusted)
+        layout = among.layout(shape)
+        if layout.is_varying or not _has_few(scales):
+            unit, factor, divide = self._numbers(scales)
+            factor = None if factor is None else among.spread(factor, shape)
+            return Job(self.of, layout, factor, among.spread(unit, shape), divide, self.profile.adjusted)
+        unit, factor, divide = self._numbers(_each_code(scales))
+        codes = np.ascontiguousarray(among.spread(scales.codes, shape))
+        return Job(self.of, layout, factor, unit, divide, self.profile.adjusted, codes)
+
+    def _numbers(self, scales: Any) -> tuple[Array, Array | None, bool]:
+        """`unit`, `factor` and `divide` of `Job`, in the shape of the scales."""
+        unit = self._unit(scales)
         if self.profile.factor is not None:
             with np.errstate(all="ignore"):
-                factor = self.profile.factor(scales, self)
-            return job._replace(factor=among.spread(factor, shape), divide=False)
+                return unit, self.profile.factor(scales, self), False
         if self.is_exact:
-            return job
+            return unit, None, True
         own = self.profile.scales is None or self.profile.search is not None
         inverted = own and not unit.all()
-        return job._replace(factor=np.where(unit == 0, np.float32(np.inf), unit) if inverted else unit)
+        return unit, np.where(unit == 0, np.float32(np.inf), unit) if inverted else unit, True
 
     def _counted(self, x: Array, request: Request) -> Array:
         """The numbers that scales come from."""
@@ -463,6 +473,18 @@ class Block(SharedScale):
         return Ends(
             float(self.of.smallest) * least, self.of.zero() or 0, float(self.of.min) * most, last * most
         )
+
+
+def _has_few(scales: Any) -> bool:
+    """Whether there are more scales than codes of one, under one number."""
+    levels = isinstance(scales, BlockArray) and scales.format.granularity == PerTensor()
+    return levels and scales.codes.dtype == np.uint8 and scales.size > CODES
+
+
+def _each_code(scales: BlockArray) -> BlockArray:
+    """A scale of each code, those beyond the least and the greatest given being these."""
+    codes = np.arange(CODES, dtype=np.uint8).clip(scales.codes.min(), scales.codes.max())
+    return BlockArray(codes, scales.scales, None, scales.format, scales.offset)
 
 
 def _index(index: Any, shape: Shape) -> Shape:

@@ -91,7 +91,8 @@ class BlockProfile:
     ] = ()  # those it takes, its own first; (): all, floor for powers of two, else absmax
     rounding: str = "nearest_even"
     poisons: bool = True  # NaN in a block is in the statistics; else it is left out of them
-    scales: Callable[[Array, Array, Block], Any] | None = None  # from numbers and peaks; None: by the rule
+    scales: Callable[[Array, Array, Block], Any] | None = None  # from numbers and peaks, whose array it may
+    # overwrite; None: by the rule
     factor: Callable[[Any, Block], Array] | None = (
         None  # of the scales: what x is multiplied with; None: x / scale
     )

@@ -44,7 +44,8 @@ Adjusted = Callable[[Array, Format], Array]
 
 
 class Job(NamedTuple):
-    """All that decides an element beside the number: flat arrays of a number for each scale of the layout."""
+    """All that decides an element beside the number: flat arrays of a number for each scale of the layout, or for
+    each code of a scale."""
 
     of: Format
     layout: Layout
@@ -53,6 +54,7 @@ class Job(NamedTuple):
     divide: bool  # x / factor; else x * factor
     adjusted: Adjusted | None = None  # what becomes of that before it is rounded; float64 factors that are
     # no powers of two come with one
+    codes: Array | None = None  # of the scales, uint8, where numbers are those of codes
 
     @property
     def exact(self) -> bool:
@@ -191,7 +193,10 @@ def _worth(values: Array, job: Job, where: slice) -> Array:
 
 def _of(numbers: Array, job: Job, where: slice) -> Array:
     """One of a scale's numbers for each element of a part."""
-    return numbers if numbers.size == 1 else numbers[job.layout.scale_of(where.start, where.stop)]
+    if numbers.size == 1:
+        return numbers
+    scale = job.layout.scale_of(where.start, where.stop)
+    return numbers[scale if job.codes is None else job.codes[scale]]
 
 
 def _poison(out: Any, size: int, job: Job, nan: Any) -> None:
@@ -267,7 +272,8 @@ def _bound(compiled: Any, job: Job, p: Array | None, bounds: Array, q: Array, ho
     loop = compiled.block_columns if layout.is_varying else compiled.block_rows
     if layout.copies > 1:
         p, unit = None if p is None else np.tile(p, layout.copies), np.tile(unit, layout.copies)
-    constants = p, unit, bounds, q, np.array(_rows(layout)[1], np.int64), how
+    numbers = (p, unit) if layout.is_varying else (p, unit, job.codes)
+    constants = *numbers, bounds, q, np.array(_rows(layout)[1], np.int64), how
     return lambda x, out, *part: loop(x, out, *constants, *part)
 
 

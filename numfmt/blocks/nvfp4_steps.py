@@ -86,7 +86,8 @@ def encode_scale(number: Array, bound: int = BOUND) -> Array:
 def transformer_engine(x: Array, peaks: Array, block: Block) -> Any:
     """s = fl32(absmax * fl32(S * fl32(1/6))) for S = fl32(2688 / number)."""
     number = _peak(peaks)
-    raw = np.asarray(peaks.astype(F4, copy=False) * (encode_scale(number) * (F4(1) / SIX)))
+    raw = peaks.astype(F4, copy=False)
+    np.multiply(raw, encode_scale(number) * (F4(1) / SIX), out=raw)
     return two_levels(np.fmin(raw, LARGEST, out=raw), number, block)
 
 

@@ -1,6 +1,6 @@
 """How the numbers of a block become its scale, as a table.
 
-A rule gives the scale as a float64 number, before it is rounded to the scale's format: 0 for a block of
+A rule gives the scale as a number, before it is rounded to the scale's format: 0 for a block of
 zeros, NaN or infinity for one that holds such. "Largest value" and "exponent" are those of the element
 format: 448 and 8 of e4m3fn, whose 448 is 1.75 * 2**8.
 """
@@ -64,7 +64,7 @@ def rceil(x: Array, peaks: Array, block: Block) -> Array:
 
 def absmax(x: Array, peaks: Array, block: Block) -> Array:
     """fl32(absmax / largest value)."""
-    return (peaks.astype(F4) / F4(block.of.max)).astype(np.float64)
+    return np.asarray(peaks.astype(F4, copy=False) / F4(block.of.max))
 
 
 def mean(x: Array, peaks: Array, block: Block) -> Array:
@@ -94,7 +94,7 @@ def _candidates(x: Array, peaks: Array, block: Block) -> Iterator[Array]:
     if block.is_exact:
         whole = rceil(x, peaks, block)
         return (whole / part for part in (1, 2, 4))
-    whole = absmax(x, peaks, block)
+    whole = absmax(x, peaks, block).astype(np.float64)
     return (whole * (step / SEARCHED) for step in range(SEARCHED, SEARCHED // 2 - 1, -1))
 
 

@@ -255,6 +255,11 @@ def factor_at(p: Any, i: Any, unit: Any) -> Any:
     return real(sub(RECIPROCAL, word(unit))) if p is None else p[i]
 
 
+def place_of(k: Any, scale: Any) -> Any:
+    """Where the numbers of a scale are: in place `scale`, or that of its code."""
+    return scale if k is None else Index(k[scale])
+
+
 def wide_factor_at(p: Any, i: Any, unit: Any) -> Any:
     return 1.0 / wide(unit) if p is None else wide(p[i])
 
@@ -282,8 +287,8 @@ def row_after(at: Any, g: Any) -> Row:
 
 
 # The loops: rows `first ... last - 1`, of which element 0 of `out` is element `base`. Scales `u`: what an
-# element's 1 is worth; `p`: see `factor_at`. Indices are unsigned, for numba has signed ones count from the
-# end too.
+# element's 1 is worth; `p`: see `factor_at`; `k`: codes of the scales where `u` and `p` are of codes. Indices
+# are unsigned, for numba has signed ones count from the end too.
 
 
 def peaks(x: Any, out: Any, g: Any, first: Any, last: Any) -> None:
@@ -320,19 +325,20 @@ def powers(scales: Any, r: Any) -> None:
 
 
 def rows(
-    x: Any, out: Any, p: Any, u: Any, b: Any, w: Any, g: Any, how: Any, first: Any, last: Any, base: Any
-) -> None:
+    x: Any, out: Any, p: Any, u: Any, k: Any, b: Any, w: Any, g: Any, how: Any, first: Any, last: Any,
+    base: Any,
+) -> None:  # fmt: skip
     shape, bounds, q = geometry(g), plain(b), parameters(w, x)
     at = row_at(first, shape)
     for _ in range(first, last):
-        scale = Index(at.scale)
-        unit = u[scale]
+        place = place_of(k, Index(at.scale))
+        unit = u[place]
         if is_plain(unit, bounds):
-            factor = factor_at(p, scale, unit)
+            factor = factor_at(p, place, unit)
             for i in range(at.start, at.stop):
                 put(out, Index(i - base), short_steps(x[Index(i)], out, p, factor, unit, q, how))
         else:
-            far = wide_factor_at(p, scale, unit)
+            far = wide_factor_at(p, place, unit)
             for i in range(at.start, at.stop):
                 put(out, Index(i - base), wide_steps(x[Index(i)], out, p, far, unit, q, how))
         at = row_after(at, shape)
@@ -374,4 +380,4 @@ def scaled_rows(
         stop = min(start + step, last)
         peaks(x, scales, g, start, stop)
         powers(scales[start:stop], r)
-        rows(x, out, None, scales, b, w, g, how, start, stop, base)
+        rows(x, out, None, scales, None, b, w, g, how, start, stop, base)

@@ -314,7 +314,14 @@ def _overload_parameters(q, x):
     return lambda q, x: blocks.elements(q)
 
 
-# Without `p`, None, another formula: numba would look at both branches of one.
+# Without `p` or `k`, None, another formula: numba would look at both branches of one.
+
+
+@overload(blocks.place_of)
+def _overload_place_of(k, scale):
+    if k == types.none:
+        return lambda k, scale: scale
+    return lambda k, scale: np.uint64(k[scale])
 
 
 @overload(blocks.factor_at)
