@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
 FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
 FIGURES = (".png", ".svg", ".pdf")
-_KEYWORD = re.compile(r"(?<!\S)(nan|overflow|rounding|seed)= ?")  # of the library, in its errors
+_KEYWORD = re.compile(r"(?<!\S)(index|nan|overflow|rounding|seed)= ?")  # of the library, in its errors
 WIDEST = 16  # bits of a format whose values are listed
 LARGE = (4096, 4096)  # the shape whose share of scales is told
 
@@ -290,10 +290,17 @@ def _format_line(name: str) -> dict[str, Any]:
 
 @app.command(context_settings={"ignore_unknown_options": True})
 def explain(
-    number: Annotated[
-        str, typer.Argument(metavar="NUMBER", help="Taken as exact: 0.1, -1e-3, 1/3, 0x1.8p-3, inf, nan.")
+    numbers: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NUMBER...",
+            help="Taken as exact: 0.1, -1e-3, 1/3, 0x1.8p-3, inf, nan. Several, as float64, share scales.",
+        ),
     ],
     fmt: FormatArgument,
+    index: Annotated[
+        int | None, typer.Option(metavar="N", help="Which of several, counted from 0; mxfp4 and its like.")
+    ] = None,
     rounding: RoundingOption = None,
     overflow: OverflowOption = None,
     nan: NanOption = None,
@@ -304,16 +311,32 @@ def explain(
     from . import explanation
 
     _check_seed(rounding, seed)
-    _exact(number)
     keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan(nan), "seed": seed}
-    result = explanation.explain(number, fmt, **keywords)
+    result = explanation.explain(_one_or_block(numbers, fmt), fmt, index=index, **keywords)
     print(_json(result.to_dict()) if as_json else result)
+
+
+def _one_or_block(numbers: Sequence[str], fmt: str) -> Any:
+    """A literal as it is, or numbers that share scales."""
+    values, form = [_exact(number) for number in numbers], parse(fmt)
+    if len(values) == 1:
+        return numbers[0]
+    if not isinstance(form, ScaledFormat) or not form.has_blocks:
+        raise UsageError(f"'{form}' has no blocks: give one number, there are {len(values)}")
+    from .casting import cast
+
+    return [cast(value, "f64") for value in values]
 
 
 @app.command()
 def cast(
     source: Annotated[Path, typer.Argument(metavar="IN.npy", help="Or another file with one tensor.")],
-    target: Annotated[Path, typer.Argument(metavar="OUT.npy", help="May be IN.npy itself.")],
+    target: Annotated[
+        Path,
+        typer.Argument(
+            metavar="OUT.npy", help="May be IN.npy itself; .npz or .safetensors for codes with scales."
+        ),
+    ],
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", autocompletion=_complete_format)],
     codes: Annotated[bool, typer.Option("--codes", help="Write codes in place of values.")] = False,
     rounding: RoundingOption = None,
@@ -325,15 +348,47 @@ def cast(
     from .tensors import read, rounded, write_npy
 
     _check_seed(rounding, seed)
-    form = element(to)
-    if form.exceeds_float64 and not codes:
+    form = parse(to)
+    if isinstance(form, ScaledFormat):
+        _check_scaled(form, target, codes)
+    elif form.exceeds_float64 and not codes:
         raise UsageError(f"no float holds every value of '{form}'; --codes writes its codes")
     tensors = list(read(source))
     if len(tensors) != 1:
         raise UsageError(f"'{source}' holds {len(tensors)} tensors, cast takes one; save it as .npy first")
-    keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan(nan)}
-    dtype, pieces = rounded(tensors[0], form, codes=codes, seed=seed, **keywords)
+    keywords = {"rounding": rounding, "overflow": overflow, "nan": _nan(nan), "seed": seed}
+    if isinstance(form, ScaledFormat):
+        _cast_whole(tensors[0], form, target, codes, keywords)
+        return
+    dtype, pieces = rounded(tensors[0], form, codes=codes, **keywords)
     write_npy(target, tensors[0].array.shape, dtype, pieces)
+
+
+def _check_scaled(form: ScaledFormat, target: Path, codes: bool) -> None:
+    from .blocks import SharedScale
+    from .storage import KINDS
+
+    if codes and not isinstance(form, SharedScale):
+        raise UsageError(
+            f"codes and scales of '{form}' lie in .gguf files alone; leave --codes out for values"
+        )
+    if codes and target.suffix.lower() not in KINDS:
+        raise UsageError(f"--codes of '{form}' come with scales: name an output of {' or '.join(KINDS)}")
+
+
+def _cast_whole(
+    tensor: Tensor, form: ScaledFormat, target: Path, codes: bool, keywords: dict[str, Any]
+) -> None:
+    """Values as `.npy`; codes and scales as a `BlockArray` is saved."""
+    from .tensors import write_npy
+
+    x = tensor.whole()
+    if codes:
+        form.encode(x, **keywords).save(target)
+        return
+    given = {key: value for key, value in keywords.items() if value is not None}
+    values = form.cast(x, **given).reshape(-1)
+    write_npy(target, x.shape, values.dtype, [values])
 
 
 def _nan(text: str | None) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import reference
+from .blocks.scale import LARGEST as LARGEST_SINGLE
 from .cuts import LARGEST
 from .engine.draws import source as noise_source
 from .format import Format, Value, is_special
@@ -39,7 +40,6 @@ _OF_SCALES = {
 }
 _PAST = {"saturates": "saturates", "overflows": "overflows", "wraps": "wraps around"}
 _COUNTS = Fixed(512)  # any float32 over any scale is far below its last value
-LAST_SINGLE = float(np.finfo(np.float32).max)
 _NAME = 16  # columns of a line's name, at least
 
 
@@ -175,7 +175,8 @@ class BlockExplanation:
 
     `exact` is the element at `index`, `block` where its block lies, `absmax` the largest magnitude there;
     `wanted_scale` is what the rule gives (None where a library's own steps find the scale), `scale` what the
-    format of scales makes of it, with its code; `scaled` the element over its scale, `element` how that was
+    format of scales makes of it, with its code, and `scale_note` how the format's users write a power of two:
+    as 2**-9, in Flexpoint as the exponent 9; `scaled` the element over its scale, `element` how that was
     rounded (None where the scale is 0, infinite or NaN); `value` is what code and scale mean.
     """
 
@@ -188,6 +189,7 @@ class BlockExplanation:
     scale_is_clamped: bool
     scale: float
     scale_code: int
+    scale_note: str
     scaled: float
     element: Explanation | None
     code: int
@@ -218,7 +220,8 @@ class BlockExplanation:
 
     @property
     def _scale_text(self) -> str:
-        text = f"{_float_text(self.scale)}   code 0x{self.scale_code:02X}"
+        note = f"   {self.scale_note}" if self.scale_note else ""
+        text = f"{_float_text(self.scale)}   code 0x{self.scale_code:02X}{note}"
         if self.wanted_scale in (None, self.scale) or math.isnan(self.scale):
             return text
         how = "clamped" if self.scale_is_clamped else "rounded"
@@ -232,7 +235,7 @@ def _outcome(rule: str, overflow: str) -> str:
 
 def _float_text(x: float) -> str:
     """A number in as few digits as tell it from the other float32, or float64 past their range."""
-    return str(np.float32(x)) if not LAST_SINGLE < abs(x) < math.inf else repr(x)
+    return str(np.float32(x)) if not LARGEST_SINGLE < abs(x) < math.inf else repr(x)
 
 
 def aligned(rows: Sequence[tuple[str, str]]) -> str:
@@ -295,7 +298,7 @@ def explain(
     element 2       1.25
     mxfp4           1.0   code 0x2   0|01|0
     block           elements [0:4], absmax 7.0
-    scale           1.0   code 0x7F
+    scale           1.0   code 0x7F   2**0
     x / scale       1.25   becomes 1 of e2m1fn
     toward zero     1   code 0x2
     away from zero  1.5   code 0x3
@@ -359,7 +362,7 @@ def _explain_block(x: Any, form: ScaledFormat, index: Any, keywords: dict[str, A
     return BlockExplanation(
         format=form, index=found.place, exact=exact,
         block=_extent_text(found.extent, len(found.place)), absmax=found.absmax, wanted_scale=found.wanted,
-        scale_is_clamped=found.is_clamped, scale=found.scale, scale_code=found.scale_code,
+        scale_is_clamped=found.is_clamped, scale=found.scale, scale_code=found.scale_code, scale_note=found.scale_note,
         scaled=found.steps, element=_element_explanation(found, form.of, keywords), code=found.code,
         bits=split_bits(found.code, form.of), value=found.value,
     )  # fmt: skip

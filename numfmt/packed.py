@@ -39,8 +39,6 @@ def _packed_scales(array: BlockArray) -> Array | Packed:
     if not isinstance(array.scales, BlockArray):
         assert isinstance(held, Format)
         return _words_of_scales(array.scales, held)
-    if array.scales.format != held:
-        raise ValueError(f"the scales of '{array.format}' are in '{held}', got '{array.scales.format}'")
     return packed(array.scales)
 
 
@@ -57,11 +55,10 @@ def unpacked(given: Any, fmt: Any, shape: Any, order: str = "little") -> BlockAr
     held = form.format_of_scales(counted)
     scales: Any
     if isinstance(held, SharedScale):
-        scales = unpacked(raw_scales, held, counted)
+        scales = unpacked(_nested(raw_scales, form, held), held, counted)
     else:
-        scales = _scales_of_words(_numbers(raw_scales, "scales", words(held), counted), held)
+        scales = _scales_of_words(_numbers(_plain(raw_scales, form), "scales", words(held), counted), held)
     zeros = None if raw_zeros is None else _native(_numbers(raw_zeros, "zeros", form.code_dtype, counted))
-    form.check_shared(scales, zeros)
     return BlockArray(codes, scales, zeros, form, _offset(raw_offset, form))
 
 
@@ -101,11 +98,7 @@ def words(form: Format) -> np.dtype[Any]:
 def _words_of_scales(scales: Array, form: Format) -> Array:
     if form == SINGLE:
         return scales.astype(words(form), order="C")
-    codes = np.asarray(encode(scales, form))
-    same = np.asarray(decode(codes, form, dtype=np.float32)).view(np.uint32) == scales.view(np.uint32)
-    if not (same | np.isnan(scales)).all():
-        raise ValueError(f"scales= has numbers that are no values of '{form}'")
-    return codes.astype(words(form))
+    return np.asarray(encode(scales, form)).astype(words(form))
 
 
 def _scales_of_words(given: Array, form: Format) -> Array:
@@ -116,9 +109,8 @@ def _scales_of_words(given: Array, form: Format) -> Array:
 
 def _offset(raw: Any, form: SharedScale) -> Array | None:
     if (raw is not None) != form.has_offset:
-        raise ValueError(
-            f"'{form}' has {'an' if form.has_offset else 'no'} offset, the packed array otherwise"
-        )
+        fault = "an offset: give it as the fourth part" if form.has_offset else "no offset: leave it out"
+        raise ValueError(f"'{form}' has {fault}")
     return None if raw is None else _native(_numbers(raw, "offset", words(SINGLE), ()))
 
 
@@ -147,14 +139,31 @@ def _fields(given: Any) -> Packed:
     return Packed(*given)
 
 
+def _nested(raw: Any, form: SharedScale, held: SharedScale) -> Packed:
+    if not isinstance(raw, tuple):
+        raise TypeError(
+            f"scales= of '{form}' takes (codes, scales) of '{held}', as pack() gives them; got {type(raw).__name__}"
+        )
+    return _fields(raw)
+
+
+def _plain(raw: Any, form: SharedScale) -> Any:
+    if isinstance(raw, tuple):
+        raise TypeError(
+            f"scales= of '{form}' takes one array, its scales have no scales; got {type(raw).__name__}"
+        )
+    return raw
+
+
 def _numbers(raw: Any, name: str, dtype: np.dtype[Any], shape: Shape) -> Array:
     """An array of that dtype and shape from one, flat perhaps, or from a buffer of its bytes."""
     stored, count = _little(dtype), prod(shape)
     given = raw if isinstance(raw, np.ndarray) else _words_of(raw, name, stored, count)
     if given.dtype != stored:
-        raise ValueError(f"{name} hold {stored}, got {given.dtype}; .view() reads the same bytes so")
+        raise ValueError(f"{name}= takes {stored}, got {given.dtype}; .view() reads the same bytes so")
     if given.shape not in (shape, (count,)):
-        raise ValueError(f"{name} have shape {given.shape}; it is {shape}, or ({count},)")
+        flat = f" or ({count},)" * (shape != (count,))
+        raise ValueError(f"{name}= takes an array of shape {shape}{flat}, got {given.shape}")
     return given.reshape(shape)
 
 
@@ -163,9 +172,9 @@ def _words_of(raw: Any, name: str, dtype: np.dtype[Any], count: int) -> Array:
         view = memoryview(raw).cast("B")
     except TypeError:
         kind = type(raw).__name__
-        raise TypeError(f"{name} are an array or a buffer of bytes, got {kind}") from None
+        raise TypeError(f"{name}= takes an array or a buffer of bytes, got {kind}") from None
     if len(view) != count * dtype.itemsize:
-        raise ValueError(f"{name} have {count * dtype.itemsize} bytes, got {len(view)}")
+        raise ValueError(f"{name}= takes {count * dtype.itemsize} bytes, got {len(view)}")
     return np.frombuffer(view, dtype)
 
 

@@ -33,7 +33,7 @@ class Ends(NamedTuple):
 class Located(NamedTuple):
     """One element x of an array, with its place and its number in C order: the elements that share its scale, the largest magnitude among them, the
     scale that the rule wants (None where a library's own steps find it), whether it is out of range, and the one that its format holds,
-    with its code; the element over the scale, and the modes that make it `code`, which means `value`."""
+    with its code and how its users write it; the element over the scale, and the modes that make it `code`, which means `value`."""
 
     x: float
     place: tuple[int, ...]
@@ -44,6 +44,7 @@ class Located(NamedTuple):
     is_clamped: bool
     scale: float
     scale_code: int
+    scale_note: str
     steps: float
     rounding: str
     overflow: str

@@ -222,7 +222,8 @@ def _array(name: str, line: dict[str, Any], parts: Parts) -> BlockArray:
         return unpacked(_gathered(parts, f"{name}." if name else "", form, shape), form, shape)
     except (ValueError, TypeError) as error:
         what = f"its array {name!r}" if name else "its array"
-        raise FileError(f"{what} cannot be had: {error}. Save it again") from None
+        why = str(error).removesuffix(".")
+        raise FileError(f"{what} cannot be had: {why}. Save it again") from None
 
 
 def _gathered(parts: Parts, prefix: str, form: SharedScale, shape: tuple[int, ...]) -> Packed:

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 import numfmt
 from numfmt import comparison
+from numfmt.blocks import BlockArray
 from numfmt.cli import app
 
 runner = CliRunner()
@@ -137,7 +138,16 @@ MISUSE = [
     (("info", "ap_fixed<16,4"), "Did you mean 'ap_fixed<16,4>'"),
     (("info", "int8[nan=3]"), "'int8[nan=3]': unknown option 'nan'"),
     (("cast", "x.npy", "y.npy", "--to", "int64"), "no float holds every value of 'int64'; --codes writes"),
+    (
+        ("cast", "x.npy", "y.npy", "--to", "mxfp4", "--codes"),
+        "come with scales: name an output of .npz or .safetensors",
+    ),
+    (("cast", "x.npy", "y.npz", "--to", "gguf_q4_0", "--codes"), "leave --codes out for values"),
+    (("cast", "x.npy", "y.npy", "--to", "mxfp5"), "Did you mean 'mxfp4'"),
     (("explain", "abc", "bf16"), "'abc' is not a number"),
+    (("explain", "1", "abc", "mxfp4"), "'abc' is not a number"),
+    (("explain", "1", "2", "bf16"), "'bf16' has no blocks: give one number, there are 2"),
+    (("explain", "1", "2", "int8[axis=0]"), "'int8[axis=0]' has no blocks: give one number, there are 2"),
     (("explain", "0.1", "bf16", "--nan", "x"), "'x' is not a number"),
     (("values", "f32"), "values lists formats of up to 16 bits"),
     (("values", "e2m1fn", "--json", "--csv"), "exclude each other"),
@@ -161,6 +171,15 @@ def test_failures_are_status_1(tmp_path):
         (("explain", "1", "int8[axis=0]"), "one number needs one scale, as in 'int8[scale=0.1]'"),
         (("calibrate", tmp_path / "empty.npy"), "tensor 'empty': no threshold"),
         (("explain", "nan", "e2m1fn"), "no NaN"),
+        (("explain", "1", "2", "mxfp4"), "--index names one element of an array of shape (2,); got None"),
+        (
+            ("explain", "1", "2", "mxfp4", "--index", "2"),
+            "--index names one element of an array of shape (2,); got 2",
+        ),
+        (
+            ("explain", "1", "bf16", "--index", "0"),
+            "'bf16' has no blocks: leave --index out, and give one number",
+        ),
         (("explain", "nan", "int8"), "int8 has no NaN; --nan says what NaN becomes"),
         (("explain", "nan", "int8", "--nan", "nan"), "--nan says what NaN becomes: a number"),
         (("compare", "--formats", "int64"), "values of 'int64' have more than 53 significant bits"),
@@ -181,6 +200,23 @@ def test_explain_takes_literals_as_exact(number):
 def test_a_huge_number_is_explained():
     assert "error           inf ulp" in run("explain", "1e100000", "int8").stdout
     assert json.loads(run("explain", "-1e400", "int8", "--json").stdout)["error_ulp"] == "-inf"
+
+
+def test_explain_takes_several_numbers_as_a_block():
+    x = [0.3, -7.0, 1 / 3, 2.0]
+    for spec, options in (
+        ("mxfp4", {}),
+        ("nvfp4", {}),
+        ("flex16+5", {}),
+        ("mxfp4", {"rounding": "sr", "seed": 5}),
+    ):
+        for index in (0, 1, 2, -1):
+            given = [f"--{name}={value}" for name, value in (options | {"index": index}).items()]
+            text = run("explain", "0.3", "-7", "1/3", "2", spec, *given).stdout
+            assert text.rstrip() == str(numfmt.explain(x, spec, index=index, **options))
+    row = json.loads(run("explain", "0.3", "-7", "mxfp4", "--index=1", "--json").stdout)
+    assert (row["exact"], row["value"], row["scale_note"]) == ("-7", -6.0, "2**0")
+    assert run("explain", "0.1", "mxfp4").stdout.startswith("x               0.1\n")
 
 
 def test_explain_is_not_through_float64():
@@ -225,6 +261,40 @@ def test_cast_writes(source, tmp_path, codes):
     y = np.load(tmp_path / "y.npy")
     assert y.dtype == wanted.dtype
     assert y.tobytes() == wanted.tobytes()
+
+
+SCALED = ["mxfp4", "nvfp4", "mxfp8[axis=0]", "int8[axis=0]", "block[of=e3m2fn,scale=e5m3,size=2]", "flex16+5"]
+
+
+@pytest.mark.parametrize("spec", SCALED)
+def test_cast_to_formats_that_share_scales(source, tmp_path, spec):
+    """Values as an array, codes and scales as `BlockArray.load` reads them."""
+    x = np.load(source)
+    run("cast", source, tmp_path / "y.npy", "--to", spec)
+    wanted, values = numfmt.cast(x, spec), np.load(tmp_path / "y.npy")
+    assert (values.dtype, values.shape, values.tobytes()) == (wanted.dtype, wanted.shape, wanted.tobytes())
+    for suffix in (".npz", ".safetensors"):
+        run("cast", source, tmp_path / f"y{suffix}", "--to", spec, "--codes")
+        array, whole = BlockArray.load(tmp_path / f"y{suffix}"), numfmt.encode(x, spec)
+        assert array.codes.tobytes() == whole.codes.tobytes()
+        assert array.decode().tobytes() == wanted.tobytes()
+
+
+def test_cast_of_blocks_takes_modes(source):
+    x = np.load(source)
+    run("cast", source, source, "--to", "mxfp4", "--rounding", "sr", "--seed", "3")
+    assert np.load(source).tolist() == numfmt.cast(x, "mxfp4", rounding="sr", seed=3).tolist()
+
+
+def test_cast_to_blocks_of_gguf(tmp_path):
+    x = np.linspace(-3, 3, 64, dtype=np.float32).reshape(2, 32)
+    np.save(tmp_path / "x.npy", x)
+    run("cast", tmp_path / "x.npy", tmp_path / "y.npy", "--to", "gguf_q4_0")
+    assert np.load(tmp_path / "y.npy").tobytes() == numfmt.cast(x, "gguf_q4_0").tobytes()
+    np.save(tmp_path / "x.npy", x[:, :31])
+    before = (tmp_path / "y.npy").read_bytes()
+    run("cast", tmp_path / "x.npy", tmp_path / "y.npy", "--to", "gguf_q4_0", status=1)
+    assert (tmp_path / "y.npy").read_bytes() == before
 
 
 def test_cast_with_options(source):

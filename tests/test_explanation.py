@@ -188,7 +188,7 @@ def test_a_block_element_is_what_encode_makes_of_it(spec, place):
 def test_a_scale_out_of_range_is_told():
     text = str(numfmt.explain(3e38, "block[of=e2m1fn,scale=e5m0b31finu,size=4]"))
     assert "scale " in text
-    assert "1.0   code 0x1F   (clamped from 4.25353e+37)" in text
+    assert "1.0   code 0x1F   2**0   (clamped from 4.25353e+37)" in text
     assert "(rounded from" in str(numfmt.explain([0.3], "block[of=e2m1fn,scale=e4m3fn,size=4]", index=0))
     assert "(" not in line_of(numfmt.explain(1.0, "mxfp8"), "scale")
 
@@ -234,9 +234,23 @@ def test_two_levels_tell_a_scale_within_the_outer_one():
     assert "its scale is 0" in str(lost)
 
 
+@pytest.mark.parametrize("largest", [1e-6, 0.75, 63.0, 30000.0])
+def test_powers_of_two_are_told_as_their_users_write_them(largest):
+    """Flexpoint's is e of 2**-e, as `numfmt.flexpoint` has it, and no code of five bits."""
+    exponent = numfmt.flexpoint.quantize([largest, 0.0]).exponent
+    told = numfmt.explain([largest, 0.0], "flex16+5", index=0)
+    assert told.scale_note == f"2**{-exponent}, Flexpoint's exponent {exponent}"
+    assert told.scale == 2.0**-exponent
+    assert (
+        numfmt.explain([largest], "mxfp4", index=0).scale_note == f"2**{int(np.floor(np.log2(largest))) - 2}"
+    )
+    assert numfmt.explain([largest], "nvfp4", index=0).scale_note == ""
+    assert numfmt.explain([np.nan], "mxfp4", index=0).scale_note == ""
+
+
 def test_a_profile_tells_its_clamped_scale():
     text = line_of(numfmt.explain([100000.0, 3.0], "flex16+5", index=0), "scale")
-    assert text.endswith("1.0   code 0x1F   (clamped from 4)")
+    assert text.endswith("1.0   code 0x1F   2**0, Flexpoint's exponent 0   (clamped from 4)")
     assert "its scale is infinite" in str(numfmt.explain([3e38, 1.0], "nvfp4", index=0))
 
 

@@ -265,14 +265,14 @@ def line(spec, shape):
 CRAFTED = {  # what a file of mxfp4 (2, 32) says instead, with a digest that fits
     "unknown format": ({"arrays": line("mxfp5", [2, 32])}, "unknown format 'mxfp5'"),
     "element format": ({"arrays": line("e2m1fn", [2, 32])}, "'e2m1fn' is no scaled format"),
-    "another format": ({"arrays": line("mxfp8", [2, 32])}, r"codes have shape \(2, 16\); it is \(2, 32\)"),
-    "other scales": ({"arrays": line("block[of=e2m1fn,scale=f32,size=32]", [2, 32])}, "scales hold float32, got uint8"),
-    "other blocks": ({"arrays": line("block[of=e2m1fn,scale=e8m0fnu,size=16]", [2, 32])}, r"scales have shape \(2, 1\)"),
+    "another format": ({"arrays": line("mxfp8", [2, 32])}, r"codes= takes an array of shape \(2, 32\) or \(64,\), got \(2, 16\)"),
+    "other scales": ({"arrays": line("block[of=e2m1fn,scale=f32,size=32]", [2, 32])}, "scales= takes float32, got uint8"),
+    "other blocks": ({"arrays": line("block[of=e2m1fn,scale=e8m0fnu,size=16]", [2, 32])}, r"scales= takes an array of shape .*, got \(2, 1\)"),
     "nested scales": ({"arrays": line(NVFP4_LIKE, [2, 32])}, "there is no 'scales.codes'"),
     "no such axis": ({"arrays": line("mxfp4[axis=5]", [2, 32])}, "axis=5"),
-    "another shape": ({"arrays": line("mxfp4", [4, 16])}, r"codes have shape \(2, 16\)"),
-    "huge shape": ({"arrays": line("mxfp4", [2**62, 2**62])}, r"codes have shape \(2, 16\)"),
-    "huge without elements": ({"arrays": line("mxfp4", [0, 2**62])}, r"codes have shape \(2, 16\)"),
+    "another shape": ({"arrays": line("mxfp4", [4, 16])}, r"codes= takes an array of shape .*, got \(2, 16\)"),
+    "huge shape": ({"arrays": line("mxfp4", [2**62, 2**62])}, r"codes= takes an array of shape .*, got \(2, 16\)"),
+    "huge without elements": ({"arrays": line("mxfp4", [0, 2**62])}, r"codes= takes an array of shape .*, got \(2, 16\)"),
     "negative shape": ({"arrays": line("mxfp4", [-2, -32])}, "table of arrays makes no sense"),
     "fractional shape": ({"arrays": line("mxfp4", [2.0, 32])}, "table of arrays makes no sense"),
     "shape as text": ({"arrays": line("mxfp4", "64")}, "table of arrays makes no sense"),
@@ -305,17 +305,17 @@ WRONG_PARTS = {  # of a file of int8[axis=0] (2, 3)
     "no codes": ({"codes": None}, "there is no 'codes'"),
     "no scales": ({"scales": None}, "there is no 'scales'"),
     "one more": ({"bias": np.zeros(3, np.float32)}, "more than its arrays: 'bias'"),
-    "wider codes": ({"codes": np.zeros((2, 3), np.uint16)}, "codes hold uint8, got uint16"),
-    "signed codes": ({"codes": np.zeros((2, 3), np.int8)}, "codes hold uint8, got int8"),
-    "one code less": ({"codes": np.zeros(5, np.uint8)}, r"codes have shape \(5,\); it is \(2, 3\), or \(6,\)"),
-    "transposed": ({"codes": np.zeros((3, 2), np.uint8)}, r"codes have shape \(3, 2\)"),
-    "float64 scales": ({"scales": np.ones(2)}, "scales hold float32, got float64"),
-    "one scale": ({"scales": np.ones((), np.float32)}, r"scales have shape \(\); it is \(2,\)"),
-    "NaN": ({"scales": np.float32([1, np.nan])}, "a scale of 'int8.*' is a finite number above 0"),
-    "zero": ({"scales": np.float32([1, 0])}, "a finite number above 0"),
+    "wider codes": ({"codes": np.zeros((2, 3), np.uint16)}, "codes= takes uint8, got uint16"),
+    "signed codes": ({"codes": np.zeros((2, 3), np.int8)}, "codes= takes uint8, got int8"),
+    "one code less": ({"codes": np.zeros(5, np.uint8)}, r"codes= takes an array of shape \(2, 3\) or \(6,\), got \(5,\)"),
+    "transposed": ({"codes": np.zeros((3, 2), np.uint8)}, r"codes= takes an array of shape .*, got \(3, 2\)"),
+    "float64 scales": ({"scales": np.ones(2)}, "scales= takes float32, got float64"),
+    "one scale": ({"scales": np.ones((), np.float32)}, r"scales= takes an array of shape \(2,\), got \(\)"),
+    "NaN": ({"scales": np.float32([1, np.nan])}, "scale nan at 1 is NaN; scales of 'int8.*' are finite numbers above 0"),
+    "zero": ({"scales": np.float32([1, 0])}, "scale 0.0 at 1 is zero; scales of"),
     "an offset": ({"offset": np.ones((), np.float32)}, "has no offset"),
-    "zero points of another shape": ({"zeros": np.zeros(3, np.int8)}, r"zeros have shape \(3,\)"),
-    "zero points of another dtype": ({"zeros": np.zeros(2, np.int16)}, "zeros hold int8, got int16"),
+    "zero points of another shape": ({"zeros": np.zeros(3, np.int8)}, r"zeros= takes an array of shape .*, got \(3,\)"),
+    "zero points of another dtype": ({"zeros": np.zeros(2, np.int16)}, "zeros= takes int8, got int16"),
     "a code that is left out": ({"codes": np.full((2, 3), 128, np.uint8)}, "not among its codes"),
     "a zero point that is left out": ({"zeros": np.int8([0, -128])}, "zero point -128 is no code"),
 }  # fmt: skip
@@ -522,8 +522,9 @@ def test_arrays_that_no_file_can_hold(suffix, tmp_path):
     ):
         with pytest.raises(ValueError, match=r"no spec says all of '.*', and a file keeps the spec alone"):
             form.encode(numbers((2, 32))).save(path)
-    wrong = BlockArray(np.zeros((1, 32), np.uint8), np.float32([[3]]), None, numfmt.parse("mxfp4"))
-    with pytest.raises(ValueError, match="no values of 'e8m0fnu'"):
+    wrong = numfmt.encode(numbers((1, 32)), "mxfp4")
+    wrong.scales[...] = 3
+    with pytest.raises(ValueError, match=r"scale 3\.0 is no value of its format; scales of 'mxfp4'"):
         wrong.save(path)
     assert os.listdir(tmp_path) == []
 

@@ -23,7 +23,7 @@ from .execution import Job, after, in_steps, job_of, run
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Shape, index_of
 from .profiles import PROFILES, Profile, profile_of
 from .reading import single
-from .scale import Scale
+from .scale import FACTORS, LARGEST, Scale, check_numbers
 from .shared import Request, SharedScale, refused
 
 Array = np.ndarray[Any, Any]
@@ -216,7 +216,7 @@ class Affine(SharedScale):
         with np.errstate(over="ignore", invalid="ignore"):
             low, high = (end.astype(np.float32) for end in layout.ranges(x))
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            finite = np.isfinite(x) & (np.abs(x) <= np.finfo(np.float32).max)
+            finite = np.isfinite(x) & (np.abs(x) <= LARGEST)
             nan = np.isnan(x)
             if request.nan is None or not (finite | nan).all():
                 bad = ~finite if request.nan is None else ~(finite | nan)
@@ -282,8 +282,7 @@ class Affine(SharedScale):
         return replace(self, granularity=granularity, calibrate=self.method if unsaid else self.calibrate)
 
     def check_shared(self, scales: Any, zeros: Array | None) -> None:
-        if not (np.isfinite(scales) & (scales > 0)).all():
-            raise ValueError(f"a scale of '{self}' is a finite number above 0")
+        check_numbers(scales, scales, FACTORS, f"scales of '{self}' are finite numbers above 0")
         if zeros is not None:
             self._zeros(zeros)
         if self.scale is None:

@@ -63,12 +63,23 @@ class BlockArray:
     offset: Array | None = None
 
     def __post_init__(self) -> None:
+        """`TypeError`, `ValueError` for parts that no array of the format has."""
+        if not hasattr(self.format, "check_shared"):
+            raise TypeError(f"format= takes a scaled format, as numfmt.parse('mxfp4'), got {self.format!r}")
+        self._check_dtypes()
+        self._check_shapes()
+        self._check_offset()
+        self.format.check_shared(self.scales, self.zeros)
+
+    def _check_dtypes(self) -> None:
         if getattr(self.codes, "dtype", F4).kind not in "iu":
             raise TypeError(f"codes= takes an array of integers, got {_kind_of(self.codes)}")
         if not isinstance(self.scales, BlockArray) and getattr(self.scales, "dtype", None) != F4:
             raise TypeError(f"scales= takes an array of float32, got {_kind_of(self.scales)}")
         if self.zeros is not None and getattr(self.zeros, "dtype", F4).kind not in "iu":
             raise TypeError(f"zeros= takes an array of integers or None, got {_kind_of(self.zeros)}")
+
+    def _check_shapes(self) -> None:
         shape = self.format.granularity.scale_shape(self.codes.shape)
         for name, array in (("scales", self.scales), ("zeros", self.zeros)):
             if array is not None and array.shape != shape:
@@ -78,7 +89,8 @@ class BlockArray:
         held = self.format.format_of_scales(shape)
         if isinstance(self.scales, BlockArray) != isinstance(held, ScaledFormat):
             raise TypeError(f"scales= of '{self.format}' are in '{held}', got {_kind_of(self.scales)}")
-        self._check_offset()
+        if isinstance(self.scales, BlockArray) and self.scales.format != held:
+            raise ValueError(f"scales= of '{self.format}' are in '{held}', got '{self.scales.format}'")
 
     def _check_offset(self) -> None:
         if self.format.has_offset != (self.offset is not None):
@@ -94,6 +106,13 @@ class BlockArray:
     @property
     def size(self) -> int:
         return self.codes.size
+
+    @property
+    def ndim(self) -> int:
+        return self.codes.ndim
+
+    def __len__(self) -> int:
+        return len(self.codes)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -270,6 +289,17 @@ class BlockArray:
 
     def __repr__(self) -> str:
         return f"<{self.format}: shape {self.shape}, {self.bits_per_element:.4g} bits an element>"
+
+
+def unchecked(
+    codes: Array, scales: Any, zeros: Array | None, form: SharedScale, offset: Array | None = None
+) -> BlockArray:
+    """A `BlockArray` of what the format itself has made."""
+    array = object.__new__(BlockArray)
+    parts = {"codes": codes, "scales": scales, "zeros": zeros, "format": form, "offset": offset}
+    for name, part in parts.items():
+        object.__setattr__(array, name, part)
+    return array
 
 
 def _kind_of(x: Any) -> str:

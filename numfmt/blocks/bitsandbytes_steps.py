@@ -21,6 +21,7 @@ from ..formats import codebook_searches as searches
 from ..formats.codebook import Codebook
 from ..registry import element
 from .granularity import Granularity, Groups, Runs, Shape
+from .scale import TINY
 
 if TYPE_CHECKING:
     from .block import Block
@@ -29,7 +30,6 @@ Array = np.ndarray[Any, Any]
 F4 = np.float32
 SINGLE = element("f32")
 LEAST = F4(1e-38)
-TINY = np.finfo(F4).tiny
 
 
 def _own(fmt: Codebook) -> list[float]:

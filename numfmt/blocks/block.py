@@ -27,16 +27,13 @@ from .bitsandbytes_steps import absmax
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import FLAT, Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
-from .reading import plain, read, single, wide
+from .reading import decoded, plain, read, rounded, single, wide
 from .rules import RULES
-from .scale import TINY, given_numbers
+from .scale import FACTORS, LARGEST, LEAST, TINY, check_numbers, given_numbers
 from .shared import Request, SharedScale, refused
 
 OFFSETS = ("mean",)
 OFFSET_BITS = 32
-LARGEST = float(np.finfo(np.float32).max)
-LEAST_SINGLE = 2.0**-149
-LEAST = float(np.finfo(np.float32).smallest_subnormal)
 CODES = 256  # of 8 bits
 SINGLE_BITS, DOUBLE_BITS = 24, 53  # significant bits of float32 and float64
 
@@ -116,20 +113,28 @@ class Block(SharedScale):
         for name, value in given.items():
             object.__setattr__(self, name, value)
         object.__setattr__(self, "rule", _rule(rule or self.default_rule, chosen))
-        if isinstance(self.size, tuple) and axis is not None:
+        self._check_parts()
+        self._check_digits()
+        if chosen.check is not None:
+            chosen.check(self)
+
+    def _check_parts(self) -> None:
+        """`SpecError` for what does not go together."""
+        if isinstance(self.size, tuple) and self.axis is not None:
             raise SpecError("tiles lie in the last two axes: leave axis= out", "")
-        if self.size is None and axis == FLAT:
+        if self.size is None and self.axis == FLAT:
             raise SpecError("axis=flat needs size=: the elements of a run", "")
         if self.rule == "even" and self.of.step is None:
             raise SpecError(f"rule=even takes elements with fraction bits; '{self.of}' has none", "")
+
+    def _check_digits(self) -> None:
+        """`SpecError` for elements whose products with scales do not fit float64."""
         most = DOUBLE_BITS - (1 if self.is_exact else SINGLE_BITS)
-        if digits(self.of) > most and (chosen.product or chosen.search) is None:
+        if digits(self.of) > most and (self.profile.product or self.profile.search) is None:
             raise SpecError(
-                f"elements under '{held}' have at most {most} significant bits, so that their products are rounded"
-                f" once; '{self.of}' has {digits(self.of)}", "",
+                f"elements under '{self.scale}' have at most {most} significant bits, so that their products are"
+                f" rounded once; '{self.of}' has {digits(self.of)}", "",
             )  # fmt: skip
-        if chosen.check is not None:
-            chosen.check(self)
 
     @property
     def default_rule(self) -> str:
@@ -169,6 +174,23 @@ class Block(SharedScale):
 
     # Scales
 
+    def check_shared(self, scales: Any, zeros: Array | None) -> None:
+        """Scales are values of their format, not negative; infinite only where a library's own steps make
+        them so."""
+        if zeros is not None:
+            raise ValueError(f"'{self}' has no zero points: leave zeros out")
+        nested = isinstance(scales, BlockArray)
+        if nested and scales.offset is not None:  # what lies below a mean is negative
+            return
+        held = self._held
+        numbers = decoded(scales.format.own_codes(scales.codes), held) if nested else scales
+        problems = ["is negative"] + ["is NaN"] * (held.nan() is None)
+        problems += ["is infinite"] * (self.profile.scales is None is self.profile.product)
+        wanted = f"scales of '{self}' are numbers of '{held}' from 0 up"
+        check_numbers(numbers, numbers, problems, wanted)
+        if not nested:
+            check_numbers(numbers, rounded(read(numbers), held), ["is no value of its format"], wanted)
+
     def settled(self, shape: Shape, scale: Any, zero: Any, axis: int | None) -> tuple[Block, Any, Any]:
         if zero is not None:
             raise ValueError(f"'{self}' has no zero points: leave zero= out")
@@ -179,6 +201,8 @@ class Block(SharedScale):
     def _along(self, axis: int | None, shape: Shape) -> Block:
         if axis is None:
             return self
+        if isinstance(axis, str) and axis == FLAT:
+            raise ValueError(f"axis= of a call takes an integer; a spec says axis=flat. Got it with '{self}'")
         place = index_of(_number_of_axis(axis), shape)
         if isinstance(self.size, tuple):
             raise ValueError(f"axis={axis} conflicts with the tiles of '{self}'")
@@ -195,9 +219,12 @@ class Block(SharedScale):
         numbers = wide(given_numbers(raw)).astype(np.float64)
         if numbers.size != 1 and numbers.shape != counted:
             raise ValueError(f"scale= has shape {numbers.shape}; it is {counted} or one number")
-        _check_scales(numbers, ~(np.isfinite(numbers) & (numbers > 0)), "not a finite number above 0")
-        held = self.stored(np.broadcast_to(numbers.reshape(() if numbers.size == 1 else counted), counted))
-        _check_scales(numbers, self.units(held)[0] == 0, f"0 in '{self.scale}'")
+        if numbers.size == 1:
+            numbers = numbers.reshape(())
+        wanted = f"a scale is a positive number of '{self.scale}'"
+        check_numbers(numbers, numbers, FACTORS, wanted)
+        held = self.stored(np.broadcast_to(numbers, counted))
+        check_numbers(numbers, self.units(held)[0], FACTORS, wanted)
         return held
 
     def scales_of(self, x: Array, scale: Any, zero: Any, request: Request) -> tuple[Any, None]:
@@ -340,10 +367,14 @@ class Block(SharedScale):
         try:
             elements.run(kind, numbers, out, self.job(x.shape, scales), rule, noise, request.engine, has_nan)
         except RangeError as error:
-            said = f"{request.verb} to '{self}', over the scales{error.message[error.message.index(':') :]}"
-            raise RangeError(said, error.count, error.total, error.index) from None
+            raise self._over_scales(error, request) from None
         if has_nan and kind == "code" and self.profile.nan_code is not None and request.nan is None:
             out[np.isnan(x)] = self.profile.nan_code
+
+    def _over_scales(self, error: RangeError, request: Request) -> RangeError:
+        """What an element format says of numbers over their scales, as this format says it."""
+        said = f"{request.verb} to '{self}', over the scales{error.message[error.message.index(':') :]}"
+        return RangeError(said, error.count, error.total, error.index)
 
     def _policy(self, request: Request) -> Policy:
         poisoned = self.of.nan() is None and self.profile.poisons
@@ -429,7 +460,7 @@ class Block(SharedScale):
         return Located(
             float(given[place]), place, flat, extent, float(np.abs(among.sharing(given, place)).max()), wanted,
             block._is_clamped(wanted, array.scales, at), float(np.asarray(array.scales)[at]),
-            _scale_code(array.scales, block._held, at), float(steps),
+            _scale_code(array.scales, block._held, at), block._note(float(np.asarray(array.scales)[at])), float(steps),
             str(keywords.get("rounding") or block.profile.rounding), keywords.get("overflow") or "saturate",
             int(array.codes[place]), float(array.decode()[place]),
         )  # fmt: skip
@@ -438,6 +469,13 @@ class Block(SharedScale):
     def _held(self) -> Format:
         """The format of which a block's scale is a code."""
         return self.scale.of if isinstance(self.scale, Block) else self.scale
+
+    def _note(self, scale: float) -> str:
+        """A scale as the users of power-of-two scales write it."""
+        if not self.is_exact or not math.isfinite(scale):
+            return ""
+        exponent = math.frexp(scale)[1] - 1
+        return f"2**{exponent}" + (self.profile.exponent or "").format(-exponent)
 
     def _wanted(self, x: Array, at: Shape, keywords: dict[str, Any]) -> float | None:
         """The scale before it is rounded to its format; None where it is given, or has three levels."""
@@ -463,10 +501,10 @@ class Block(SharedScale):
         """The least positive and the largest value that some scale makes possible."""
         least, _, _, most = self.scale.ends() if isinstance(self.scale, Block) else _ends(self.scale)
         if isinstance(self.scale, Block) and not self.is_exact:
-            least, most = max(least, LEAST_SINGLE), min(most, LARGEST)
+            least, most = max(least, LEAST), min(most, LARGEST)
         last = float(self.of.max)
         if self.profile.product is not None:
-            numbers = np.array([LARGEST, LARGEST / last, LEAST_SINGLE, last / LARGEST], np.float32)
+            numbers = np.array([LARGEST, LARGEST / last, LEAST, last / LARGEST], np.float32)
             with np.errstate(all="ignore"):
                 found = self.profile.product(np.full(4, last, np.float32), numbers, self)
             return Ends(least, 0, 0.0, float(found[np.isfinite(found)].max()))
@@ -539,7 +577,7 @@ def _scale_format(spec: Any) -> Format | Block:
         return form
     if isinstance(form, ScaledFormat):
         raise SpecError(f"scales are of a float format or a block, not '{form}'", "")
-    if not isinstance(form, Float) or form.man_bits > 23 or form.max > LARGEST or form.quantum < 2.0**-149:
+    if not isinstance(form, Float) or form.man_bits > 23 or form.max > LARGEST or form.quantum < LEAST:
         raise SpecError(f"scales are floats that float32 holds, such as 'e8m0fnu' or 'f32'; got '{form}'", "")
     return form
 
@@ -577,7 +615,8 @@ def _size(given: Any) -> int | tuple[int, int] | None:
     if len(sizes) not in (1, 2) or not all(map(_is_integer, sizes)) or min(sizes) < 1:
         what = sizes[0] if len(sizes) == 1 else given
         raise ValueError(
-            f"size is the number of elements of a block, 1 or more, or rows and columns; got {what!r}"
+            "size is the number of elements of a block, 1 or more, or rows and columns, such as (128, 128);"
+            f" got {what!r}"
         )
     return int(sizes[0]) if len(sizes) == 1 else (int(sizes[0]), int(sizes[1]))
 
@@ -614,21 +653,13 @@ def _stored(raw: Array, form: Format, block: Block) -> Array:
     bad = np.isnan(raw)
     if bad.any() and form.nan() is None:
         raise refused(
-            block, "encode to", bad, f"NaN or infinite in some block, and '{form}' has no NaN",
-            "nan= says what NaN becomes; take infinities out",
+            block, "encode to", bad, f"NaN, of blocks with NaN or infinity in them, and '{form}' has no NaN",
+            "nan= says what NaN becomes; take infinities out", "scales",
         )  # fmt: skip
     held = np.where(raw == 0, zero, np.clip(raw, least, float(form.max)))
     result = np.empty(raw.shape, np.float32)
     execute(Input(held), plan(form, policy(form, None, "saturate"), False, None), result, None)
     return result
-
-
-def _check_scales(given: Array, bad: Array, problem: str) -> None:
-    if bad.any():
-        first = tuple(int(i) for i in np.argwhere(bad)[0])
-        number = float(given.reshape(-1)[0] if given.size == 1 else given[first])
-        at = f" at {first[0] if len(first) == 1 else first}" if first and given.size > 1 else ""
-        raise ValueError(f"scale= has {number!r}{at}, which is {problem}; a scale is finite and above 0")
 
 
 def _is_end(nan: Any) -> bool:

@@ -100,6 +100,7 @@ class BlockProfile:
     product: Callable[[Array, Array, Block], Array] | None = None  # element and scale; None: rounded once
     inner: str | None = None  # the profile of scales that are a block themselves
     nan_code: int | None = None  # of NaN elements; None: the format's own, with its sign
+    exponent: str | None = None  # how its users write scale 2**-{}
     search: Search | None = None  # of a table, in place of rounding
     check: Callable[[Block], None] | None = (
         None  # `SpecError` for blocks it does not take, beside those above
@@ -123,7 +124,7 @@ ABSMAX = ("absmax",)
 
 TABLE = (
     BlockProfile("default"),
-    BlockProfile("flexpoint", "int*", "e?m0*finu", ("floor",), poisons=False, scales=flexpoint),
+    BlockProfile("flexpoint", "int*", "e?m0*finu", ("floor",), poisons=False, scales=flexpoint, exponent=", Flexpoint's exponent {}"),
     *(
         BlockProfile(
             "torchao", f"{FP8} {FP6} {FP4}", POWERS, ("floor", "ceil", "even", "rceil"),
@@ -228,7 +229,8 @@ TABLE = (
             ("bitsandbytes_cuda", "", False, bitsandbytes_steps.CUDA, bitsandbytes_steps.check_eight_bits),
         )
     ),
-    # of the scales of blocks
+)  # fmt: skip
+OF_SCALES = (  # that other profiles bring; the spec of their scales says so, and nobody else needs them
     BlockProfile("amax_scale", "e4m3fn", "f32", product=nvfp4_steps.scale_times_number),
     BlockProfile(
         "global_scale", "e4m3fn", "f32", ABSMAX,
@@ -241,8 +243,10 @@ TABLE = (
         for name in ("amax_over_1536", "amax_over_2688")
     ),
 )  # fmt: skip
+NAMED = tuple(dict.fromkeys(row.name for row in TABLE))
 BLOCK_PROFILES: dict[str, tuple[BlockProfile, ...]] = {
-    name: tuple(row for row in TABLE if row.name == name) for name in dict.fromkeys(row.name for row in TABLE)
+    name: tuple(row for row in (*TABLE, *OF_SCALES) if row.name == name)
+    for name in (*NAMED, *dict.fromkeys(row.name for row in OF_SCALES))
 }
 
 
@@ -257,7 +261,8 @@ def profile_of(given: str | BlockProfile, of: str, scale: str) -> BlockProfile:
     if isinstance(given, BlockProfile):
         rows: tuple[BlockProfile, ...] = (given,)
     else:
-        rows = BLOCK_PROFILES[choose("profile", given, BLOCK_PROFILES)]
+        known = isinstance(given, str) and given in BLOCK_PROFILES
+        rows = BLOCK_PROFILES[given if known else choose("profile", given, NAMED)]
     for row in rows:
         if _is_one(of, row.elements) and _is_one(scale, row.scale):
             return row

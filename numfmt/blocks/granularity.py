@@ -115,7 +115,8 @@ class Granularity(ABC):
     """Where scales change; it knows no array, only shapes."""
 
     @abstractmethod
-    def layout(self, shape: Shape) -> Layout: ...
+    def layout(self, shape: Shape) -> Layout:
+        """How an array of that shape lies in memory beside its scales; `spread` puts them in that order."""
 
     @abstractmethod
     def scale_shape(self, shape: Shape) -> Shape:

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..format import Format, exponent
 from .rules import RULES, power_of_two
+from .scale import LARGEST
 
 if TYPE_CHECKING:
     from .block import Block
 
 Array = np.ndarray[Any, Any]
 F4 = np.float32
-LARGEST = np.finfo(F4).max
 JUST_ABOVE_ONE = np.nextafter(1.0, 2.0)
 LEAST_PEAK = F4(1e-4)  # of DeepSeek's kernels: no smaller peak counts
 LAST = 2.0**127  # scale FE
@@ -75,6 +75,7 @@ def transformer_engine_tiles(x: Array, peaks: Array, block: Block) -> Any:
 
 
 def modelopt_mxfp4(x: Array, peaks: Array, block: Block) -> Any:
+    """2**ceil(log2(fl32(absmax / largest value))) by a logarithm; NaN or infinity makes the scale NaN."""
     ratio = peaks.astype(F4) / F4(block.of.max)
     return block.stored(np.where(np.isfinite(ratio), _least_power_above(ratio), np.nan))
 
@@ -140,11 +141,13 @@ def _held(ratio: Array, block: Block) -> Any:
 
 
 def deepseek_v3(x: Array, peaks: Array, block: Block) -> Any:
+    """fl32(absmax / largest value), absmax from 0.0001 up; NaN or infinity makes the scale NaN."""
     ratio = _clamped(peaks) / F4(block.of.max)
     return _held(np.where(np.isfinite(ratio), ratio, F4(np.nan)), block)
 
 
 def deepseek_v3_2(x: Array, peaks: Array, block: Block) -> Any:
+    """As above, but fl32(absmax * fl32(1 / largest value))."""
     ratio = _clamped(peaks) * (F4(1) / F4(block.of.max))
     return _held(np.where(np.isfinite(ratio), ratio, F4(np.nan)), block)
 

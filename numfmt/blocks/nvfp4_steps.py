@@ -20,6 +20,7 @@ from ..format import Format
 from ..reference import policy
 from .array import BlockArray
 from .granularity import Granularity, Shape, Tiles
+from .scale import LARGEST, TINY
 from .shared import SharedScale
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 F4 = np.float32
-LARGEST = np.finfo(F4).max
 SIX, BOUND = F4(6), 448  # the largest values of e2m1 and e4m3
 RANGE = F4(SIX * BOUND)  # 2688
 LEAST_NORMAL = F4(2.0**-6)  # of e4m3
@@ -50,6 +50,7 @@ def codes_of(raw: Array, of: Format) -> Array:
 
 
 def values_of(codes: Array, of: Format) -> Array:
+    """The values of codes, float32, in their shape."""
     values = np.empty(codes.size, F4)
     decode_into(np.ascontiguousarray(codes).reshape(-1), decoding_plan(of), values)
     return values.reshape(codes.shape)
@@ -67,6 +68,7 @@ def two_levels(raw: Array, number: Any, block: Block) -> BlockArray:
 
 
 def blocks_and_number(scales: BlockArray) -> tuple[Array, Array]:
+    """The scale of each block as a value of its format, float32, and the number of the tensor, shape ()."""
     return values_of(scales.codes, scales.format.of), np.asarray(scales.scales)
 
 
@@ -189,6 +191,7 @@ def _padded(cube: Array, size: int) -> Array:
 
 
 def torchao_one_level(x: Array, peaks: Array, block: Block) -> Any:
+    """s = fl32(absmax / 6) as e4m3, from 2**-6 up to 448: no number for the tensor."""
     raw = np.clip(peaks.astype(F4) / SIX, LEAST_NORMAL, F4(BOUND))
     assert not isinstance(block.scale, SharedScale)
     return held(raw, block.scale)
@@ -232,7 +235,7 @@ def without_negative_zero(values: Array, unit: Array, block: Block) -> Array:
 
 def global_scale(peak: Array) -> Array:
     """fl32(fl32(1 / peak) * 2688), 1 where that is not finite."""
-    found = F4(1) / np.maximum(peak, np.finfo(F4).tiny) * RANGE
+    found = F4(1) / np.maximum(peak, TINY) * RANGE
     return np.where(np.isfinite(found), found, F4(1))
 
 

@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 
 from ..errors import choose
+from .scale import TINY
 
 Array = np.ndarray[Any, Any]
 Parameters = tuple[Array, Array]  # scales (float32; 0 where a slice is all 0 and its library says so), zeros
 F4, F8 = np.float32, np.float64
 FLOAT32_EPS = F4(2.0**-23)
-LEAST = F4(2.0**-126)
 INT64_LAST = float(np.nextafter(F4(2.0**63), F4(0)))  # the last float32 that an int64 holds
 
 
@@ -31,13 +31,13 @@ INT64_LAST = float(np.nextafter(F4(2.0**63), F4(0)))  # the last float32 that an
 def absmax_over_last(low: Array, high: Array, first: int, last: int) -> Parameters:
     """scale = absmax / last code, zero 0."""
     scale = np.maximum(-low, high) / F4(last or -first)
-    return np.where(scale > 0, np.maximum(scale, LEAST), scale), np.zeros(low.shape, np.int64)
+    return np.where(scale > 0, np.maximum(scale, TINY), scale), np.zeros(low.shape, np.int64)
 
 
 def span_over_codes(low: Array, high: Array, first: int, last: int) -> Parameters:
     """ONNX DynamicQuantizeLinear: zero rounded to even, after the bounds. All 0: as ONNX Runtime."""
     scale = (high - low) / F4(last - first)
-    scale = np.where(scale > 0, np.maximum(scale, LEAST), F4(1))
+    scale = np.where(scale > 0, np.maximum(scale, TINY), F4(1))
     return scale, np.rint(np.clip(F4(first) - low / scale, first, last)).astype(np.int64)
 
 
@@ -82,11 +82,11 @@ def torch_affine(low: Array, high: Array, first: int, last: int) -> Parameters:
 def torchao_symmetric(low: Array, high: Array, first: int, last: int) -> Parameters:
     """quant_primitives.py, MappingType.SYMMETRIC; the scale is at least the smallest normal."""
     scale = np.maximum(-low, high) / F4((last - first) / 2)
-    return np.maximum(scale, LEAST), np.full(low.shape, int((last + first + 1) / 2), np.int64)
+    return np.maximum(scale, TINY), np.full(low.shape, int((last + first + 1) / 2), np.int64)
 
 
 def torchao_affine(low: Array, high: Array, first: int, last: int) -> Parameters:
-    scale = np.maximum((high - low) / F4(last - first), LEAST)
+    scale = np.maximum((high - low) / F4(last - first), TINY)
     return scale, np.clip(F4(first) - np.rint(low / scale), first, last).astype(np.int64)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from ..engine import inputs
 from ..engine.inputs import Input
-from ..engine.plan import plan
-from ..engine.run import execute
+from ..engine.plan import decoding_plan, plan
+from ..engine.run import decode_into, execute
 from ..format import Format
 from ..kernels.affine import odd_sum
 from ..reference import encode, exact, policy
@@ -63,6 +63,13 @@ def plain(given: Input) -> Array:
     if given.coded is None and x.dtype.str[1:] in ("f4", "f8") and inputs.is_loadable(x):
         return x
     return rounded(given)
+
+
+def decoded(codes: Array, fmt: Format) -> Array:
+    """The values of codes of any shape, float32."""
+    values = np.empty(codes.size, np.float32)
+    decode_into(np.ascontiguousarray(codes).reshape(-1), decoding_plan(fmt), values)
+    return values.reshape(codes.shape)
 
 
 def rounded(given: Input, fmt: Format = SINGLE) -> Array:

@@ -1,7 +1,8 @@
-"""The format of a scale: how a raw number becomes one of its values."""
+"""The format of a scale: how a raw number becomes one of its values, and which numbers are scales."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ import numpy as np
 from ..engine.inputs import Input
 from ..format import Format
 from ..registry import element
-from .reading import read, rounded
+from .reading import read, rounded, wide
 
 Array = np.ndarray[Any, Any]
+LARGEST = float(np.finfo(np.float32).max)
 TINY = float(np.finfo(np.float32).tiny)  # 2**-126, the least normal
+LEAST = float(np.finfo(np.float32).smallest_subnormal)  # 2**-149
 
 
 @dataclass(frozen=True)
@@ -38,9 +41,8 @@ class Scale:
         """A number or an array of numbers rounded to the format; `ValueError` where one cannot divide."""
         numbers = given_numbers(raw)
         scales = rounded(numbers, self.of)
-        bad = ~((scales >= TINY) & np.isfinite(scales))
-        if bad.any():
-            raise ValueError(_why_refused(numbers, scales, bad, self))
+        given = scales if numbers.coded else wide(numbers)
+        check_numbers(given, scales, DIVISORS, f"a scale is a positive normal number of '{self.of}'")
         return scales
 
 
@@ -55,20 +57,28 @@ def given_numbers(raw: Any) -> Input:
     return given
 
 
-def _why_refused(given: Input, scales: Array, bad: Array, scale: Scale) -> str:
-    first = tuple(int(i) for i in np.argwhere(bad)[0])
-    held = float(scales[first])
-    number = held if given.coded else float(given.array[first])
-    problem = next(text for text, fits in _PROBLEMS if fits(number, held))
-    at = f" at {first[0] if len(first) == 1 else first}" if first else ""
-    return f"scale {number!r}{at} {problem}; a scale is a positive normal number of '{scale.of}'"
-
-
-_PROBLEMS = (
-    ("is NaN", lambda raw, held: raw != raw),
-    ("is infinite", lambda raw, held: abs(raw) == float("inf")),
-    ("is zero", lambda raw, held: raw == 0),
-    ("is negative", lambda raw, held: raw < 0),
-    ("is beyond its range", lambda raw, held: held == float("inf")),
-    (f"is subnormal, below {TINY:.4g}", lambda raw, held: True),
+# What is wrong with a number, and with what its format makes of it
+Problem = tuple[str, Callable[[Array, Array], Array]]
+PROBLEMS: tuple[Problem, ...] = (
+    ("is NaN", lambda given, held: np.isnan(given)),
+    ("is infinite", lambda given, held: np.isinf(given)),
+    ("is zero", lambda given, held: given == 0),
+    ("is negative", lambda given, held: np.signbit(given) & ~np.isnan(given)),
+    ("is beyond its range", lambda given, held: np.isinf(held)),
+    ("rounds to 0", lambda given, held: held == 0),
+    (f"is subnormal, below {TINY:.4g}", lambda given, held: held < TINY),
+    ("is no value of its format", lambda given, held: (held != given) & ~np.isnan(given)),
 )
+FACTORS = ("is NaN", "is infinite", "is zero", "is negative", "rounds to 0")
+DIVISORS = (*FACTORS[:4], "is beyond its range", f"is subnormal, below {TINY:.4g}")
+
+
+def check_numbers(given: Array, held: Array, problems: Sequence[str], wanted: str) -> None:
+    """`ValueError` that names the first number with one of these problems; `wanted` says what serves."""
+    for problem, has in PROBLEMS:
+        if problem in problems and (bad := has(given, held)).any():
+            first = tuple(int(i) for i in np.argwhere(bad)[0]) if given.size > 1 else ()
+            at = f" at {first[0] if len(first) == 1 else first}" if first else ""
+            raise ValueError(
+                f"scale {float(given[first] if first else given.item())!r}{at} {problem}; {wanted}"
+            )

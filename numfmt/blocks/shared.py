@@ -17,7 +17,7 @@ from ..errors import RangeError, choose
 from ..format import Format
 from ..reference import exact
 from ..scaled import ScaledFormat
-from .array import F4, Array, BlockArray, spread_bits
+from .array import F4, Array, BlockArray, spread_bits, unchecked
 from .granularity import Granularity, Shape
 from .reading import plain, read
 
@@ -104,13 +104,13 @@ class SharedScale(ScaledFormat):
         """What is given, as float32 or float64 numbers."""
         return plain(given)
 
+    @abstractmethod
     def check_shared(self, scales: Any, zeros: Array | None) -> None:
         """`ValueError` for scales and zero points that no array of this format has."""
-        if zeros is not None:
-            raise ValueError(f"'{self}' has no zero points")
 
     @property
     def code_dtype(self) -> np.dtype[Any]:
+        """The narrowest integer dtype that holds a code of an element."""
         return outputs.own_code_dtype(self.of)
 
     @property
@@ -155,7 +155,7 @@ class SharedScale(ScaledFormat):
         numbers, offset = block.centred(block.numbers(given), request)
         codes = outputs.output(given.array.shape, block._code_dtype(dtype, out), out)
         scales, zeros = block.filled("code", numbers, codes, scale, zero, request)
-        return BlockArray(codes, scales, zeros, block, offset)
+        return unchecked(codes, scales, zeros, block, offset)
 
     def cast(  # type: ignore[override]
         self, x: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None,
@@ -270,11 +270,13 @@ def returned(result: Array, x: Any, out: Any) -> Any:
     return result[()] if out is None and isinstance(x, (Number, np.generic, str)) else result
 
 
-def refused(block: ScaledFormat, doing: str, bad: Array, what: str, cure: str) -> RangeError:
-    """The error that counts bad elements and names the first."""
+def refused(
+    block: ScaledFormat, doing: str, bad: Array, what: str, cure: str, things: str = "values"
+) -> RangeError:
+    """The error that counts bad elements, or other things, and names the first."""
     count, first = int(bad.sum()), tuple(int(i) for i in np.argwhere(bad)[0])
     at = f"; first at {first[0] if len(first) == 1 else first}" if first else ""
-    of = f"{count} of {bad.size} values {'is' if count == 1 else 'are'}"
+    of = f"{count} of {bad.size} {things} {'is' if count == 1 else 'are'}"
     return RangeError(
         f"{doing} '{block}': {of} {what}{at}. {cure}",
         count, bad.size, first,

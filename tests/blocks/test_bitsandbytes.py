@@ -377,5 +377,5 @@ def test_given_scales():
     assert array.codes.tolist() == numfmt.encode(F4([0.5, -1, 0.125, 1]), "dyn8").tolist()
     with pytest.raises(ValueError, match="finds its nested scales itself: leave scale= out"):
         numfmt.encode(np.ones(4), "bnb8[nested]", scale=1.0)
-    with pytest.raises(ValueError, match="a scale is finite and above 0"):
+    with pytest.raises(ValueError, match=r"scale 0\.0 is zero; a scale is a positive number of 'f32'"):
         numfmt.encode(np.ones(4), "bnb8", scale=0.0)

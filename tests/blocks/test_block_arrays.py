@@ -1,6 +1,7 @@
 """What can be done with an array in a scaled format: parts, other formats, its size."""
 
 import itertools
+import re
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -369,6 +370,79 @@ def test_scales_are_of_the_kind_that_the_format_says():
         TypeError, match=r"scales= of 'block.*' are in 'block\[of=e4m3fn,scale=f32\]', got dtype"
     ):
         BlockArray(nested.codes, nested.scales.decode(), None, nested.format)
+
+
+FOREIGN = [
+    ("mxfp4", [[3.0], [1.0]], "scale 3.0 at (0, 0) is no value of its format; scales of 'mxfp4' are numbers of 'e8m0fnu'"),
+    ("mxfp4", [[1.0], [-1.0]], "scale -1.0 at (1, 0) is negative"),
+    ("mxfp4", [[1.0], [0.0]], "scale 0.0 at (1, 0) is no value"),
+    ("mxfp4", [[1.0], [1e-45]], "is no value"),
+    ("mxfp4", [[1.0], [np.inf]], "scale inf at (1, 0) is infinite"),
+    ("deepseek_1x128", [[1.0], [-0.0]], "scale -0.0 at (1, 0) is negative"),
+    ("deepseek_1x128", [[1.0], [np.inf]], "scale inf at (1, 0) is infinite"),
+    ("block[of=int8,scale=f16,size=32]", [[1.0], [1e-9]], "is no value"),
+    ("block[of=int8,scale=bf16,size=32]", [[1.0], [1.01]], "is no value"),
+    ("block[of=int8,scale=e5m0b31finu,size=32]", [[0.5], [np.nan]], "scale nan at (1, 0) is NaN"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("spec", "scales", "message"), FOREIGN)
+def test_scales_that_no_encoding_gives_are_refused(spec, scales, message):
+    form = numfmt.parse(spec)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        BlockArray(np.zeros((2, 32), form.code_dtype), np.float32(scales), None, form)
+
+
+@pytest.mark.parametrize("number", [-1.0, -0.0, np.inf])
+def test_a_tensors_number_that_no_encoding_gives_is_refused_wherever_it_comes_from(number, tmp_path):
+    """Of two levels the outer one too, as bytes, from a file, and by hand; a NaN poisons and is kept."""
+    good = encoded(NVFP4_LIKE, (2, 32))
+    packed, bad = good.pack(), np.float32(number).reshape(())
+    wanted = (
+        r"is (negative|infinite); scales of 'block\[of=e4m3fn,scale=f32\]' are numbers of 'f32' from 0 up"
+    )
+    with pytest.raises(ValueError, match=wanted):
+        BlockArray.unpack(packed._replace(scales=packed.scales._replace(scales=bad)), good.format, (2, 32))
+    with pytest.raises(ValueError, match=wanted):
+        BlockArray(good.scales.codes, bad, None, good.scales.format)
+    good.save(tmp_path / "x.npz")
+    good.scales.scales[...] = number
+    with pytest.raises(ValueError, match=wanted):
+        good.save(tmp_path / "x.npz")
+    assert np.isfinite(BlockArray.load(tmp_path / "x.npz").decode()).all()
+
+
+def test_codes_of_negative_scales_are_refused():
+    good = encoded(NVFP4_LIKE, (2, 32))
+    codes = good.scales.codes | 0x80
+    scales = BlockArray(codes, good.scales.scales, None, good.scales.format)
+    with pytest.raises(
+        ValueError, match=r"is negative; scales of 'block.*' are numbers of 'e4m3fn' from 0 up"
+    ):
+        BlockArray(good.codes, scales, None, good.format)
+
+
+def test_numbers_that_a_library_makes_of_infinity_are_kept():
+    """TransformerEngine's tensor with an infinity has an infinite number."""
+    x = numbers((2, 32))
+    x[0, 0] = np.inf
+    array = numfmt.encode(x, "nvfp4")
+    assert np.isinf(array.scales.scales)
+    back = BlockArray.unpack(array.pack(), "nvfp4", (2, 32))
+    assert fields(back) == fields(array)
+
+
+def test_a_format_by_its_name():
+    with pytest.raises(TypeError, match=r"takes a scaled format, as numfmt.parse\('mxfp4'\), got 'mxfp4'"):
+        BlockArray(np.zeros((2, 32), np.uint8), np.ones((2, 1), np.float32), None, "mxfp4")
+
+
+def test_axes_and_length():
+    for shape in ((3, 32), (0, 4), (5,)):
+        array = encoded("mxfp4", shape)
+        assert (array.ndim, len(array), array.size) == (len(shape), shape[0], np.prod(shape))
+    with pytest.raises(TypeError, match="unsized"):
+        len(encoded("mxfp4", ()))
 
 
 def test_a_rule_is_said_where_one_scale_is_left():

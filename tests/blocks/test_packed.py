@@ -197,20 +197,20 @@ UINT4 = Packed(np.zeros((2, 16), np.uint8), np.ones(2, np.float32), np.zeros(2, 
 OFFSET = "block[of=int8,scale=f32,size=4,offset=mean]"
 SYMMETRIC = Packed(np.zeros(4, np.uint8), np.full(1, 127, np.uint8))
 BAD = [
-    ("mxfp4", (2, 32), MXFP4._replace(codes=bytes(31)), ValueError, "codes have 32 bytes, got 31"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=bytes(33)), ValueError, "codes have 32 bytes, got 33"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros(31, np.uint8)), ValueError, r"codes have shape \(31,\); it is \(2, 16\), or \(32,\)"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 32), np.uint8)), ValueError, r"codes have shape \(2, 32\)"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((16, 2), np.uint8)), ValueError, r"codes have shape \(16, 2\)"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 16), np.int8)), ValueError, "codes hold uint8, got int8"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 16))), ValueError, "codes hold uint8, got float64"),
-    ("mxfp4", (2, 32), MXFP4._replace(codes=[0] * 32), TypeError, "codes are an array or a buffer of bytes, got list"),
-    ("mxfp4", (2, 32), MXFP4._replace(scales=bytes(1)), ValueError, "scales have 2 bytes, got 1"),
-    ("mxfp4", (2, 32), MXFP4._replace(scales=np.zeros((1, 2), np.uint8)), ValueError, r"scales have shape \(1, 2\); it is \(2, 1\)"),
-    ("mxfp4", (2, 32), MXFP4._replace(scales=np.ones((2, 1), np.float32)), ValueError, "scales hold uint8, got float32"),
-    ("mxfp4", (2, 32), MXFP4._replace(scales=MXFP4), TypeError, "scales are an array or a buffer of bytes, got Packed"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=bytes(31)), ValueError, "codes= takes 32 bytes, got 31"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=bytes(33)), ValueError, "codes= takes 32 bytes, got 33"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros(31, np.uint8)), ValueError, r"codes= takes an array of shape \(2, 16\) or \(32,\), got \(31,\)"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 32), np.uint8)), ValueError, r"codes= takes an array of shape .*, got \(2, 32\)"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((16, 2), np.uint8)), ValueError, r"codes= takes an array of shape .*, got \(16, 2\)"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 16), np.int8)), ValueError, "codes= takes uint8, got int8"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=np.zeros((2, 16))), ValueError, "codes= takes uint8, got float64"),
+    ("mxfp4", (2, 32), MXFP4._replace(codes=[0] * 32), TypeError, "codes= takes an array or a buffer of bytes, got list"),
+    ("mxfp4", (2, 32), MXFP4._replace(scales=bytes(1)), ValueError, "scales= takes 2 bytes, got 1"),
+    ("mxfp4", (2, 32), MXFP4._replace(scales=np.zeros((1, 2), np.uint8)), ValueError, r"scales= takes an array of shape \(2, 1\) or \(2,\), got \(1, 2\)"),
+    ("mxfp4", (2, 32), MXFP4._replace(scales=np.ones((2, 1), np.float32)), ValueError, "scales= takes uint8, got float32"),
+    ("mxfp4", (2, 32), MXFP4._replace(scales=MXFP4), TypeError, "scales= of \'mxfp4\' takes one array, its scales have no scales; got Packed"),
     ("mxfp4", (2, 32), MXFP4._replace(zeros=bytes(2)), ValueError, "'mxfp4' has no zero points"),
-    ("mxfp4", (2, 31), MXFP4, ValueError, r"codes have shape \(2, 16\); it is \(31,\)"),
+    ("mxfp4", (2, 31), MXFP4, ValueError, r"codes= takes an array of shape \(31,\), got \(2, 16\)"),
     ("mxfp4", (3,), Packed(bytes([0, 0x10]), bytes(1)), ValueError, "bits after the last code: they should be 0"),
     ("mxfp4", (2, 32), (1,), TypeError, r"a packed array is \(codes, scales\), perhaps with zeros and an offset, got \(1,\)"),
     ("mxfp4", (2, 32), MXFP4.codes, TypeError, "a packed array is"),
@@ -221,19 +221,19 @@ BAD = [
     ("mxfp5", (2, 32), MXFP4, numfmt.SpecError, "unknown format 'mxfp5'"),
     ("mxfp4[axis=3]", (2, 32), MXFP4, ValueError, r"axis=3: an array of shape \(2, 32\) has 2 axes"),
     ("mxint8", (4,), SYMMETRIC._replace(codes=np.uint8([0, 128, 0, 0])), numfmt.RangeError, "1 of 4 values is not among its codes"),
-    (OFFSET, (1,), Packed(bytes(1), bytes(4)), ValueError, "has an offset, the packed array otherwise"),
-    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, bytes(2)), ValueError, "offset have 4 bytes, got 2"),
-    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, np.zeros(2, np.float32)), ValueError, "offset have shape"),
-    ("mxfp4", (2, 32), MXFP4._replace(offset=bytes(4)), ValueError, "has no offset, the packed array otherwise"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4)), ValueError, "has an offset: give it as the fourth part"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, bytes(2)), ValueError, "offset= takes 4 bytes, got 2"),
+    (OFFSET, (1,), Packed(bytes(1), bytes(4), None, np.zeros(2, np.float32)), ValueError, r"offset= takes an array of shape \(\) or \(1,\), got \(2,\)"),
+    ("mxfp4", (2, 32), MXFP4._replace(offset=bytes(4)), ValueError, "has no offset: leave it out"),
     ("flex16+5", (1,), Packed(bytes(2), bytes([32])), numfmt.RangeError, "32"),
-    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=np.zeros((2, 1), np.uint8)), TypeError, "a packed array is"),
-    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=(bytes(1), bytes(4))), ValueError, "codes have 2 bytes, got 1"),
-    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=(bytes(2), bytes(3))), ValueError, "scales have 4 bytes, got 3"),
+    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=np.zeros((2, 1), np.uint8)), TypeError, r"takes \(codes, scales\) of 'block.*', as pack\(\) gives them; got ndarray"),
+    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=(bytes(1), bytes(4))), ValueError, "codes= takes 2 bytes, got 1"),
+    (NVFP4_LIKE, (2, 16), NESTED._replace(scales=(bytes(2), bytes(3))), ValueError, "scales= takes 4 bytes, got 3"),
     ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), zeros=np.uint8([0, 16])), ValueError, "zero point 16 is no code of 'uint4'"),
-    ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), zeros=bytes(3)), ValueError, "zeros have 2 bytes, got 3"),
-    ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), zeros=np.zeros(2, np.int8)), ValueError, "zeros hold uint8, got int8"),
+    ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), zeros=bytes(3)), ValueError, "zeros= takes 2 bytes, got 3"),
+    ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), zeros=np.zeros(2, np.int8)), ValueError, "zeros= takes uint8, got int8"),
     *(
-        ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), scales=np.float32([1, bad])), ValueError, "a finite number above 0")
+        ("uint4[axis=0]", (2, 16), UINT4._replace(codes=bytes(16), scales=np.float32([1, bad])), ValueError, "scales of .* are finite numbers above 0")
         for bad in (0, -1, np.nan, np.inf)
     ),
     ("int8[scale=0.5]", (1,), Packed(bytes(1), np.float32(0.25).reshape(())), ValueError, "says its scale and zero point, and the array has others"),
@@ -250,7 +250,7 @@ def test_bytes_that_are_no_such_array(spec, shape, given, error, message):
 
 
 def test_nothing_is_allocated_for_a_shape_that_the_bytes_do_not_have():
-    with pytest.raises(ValueError, match="codes have 500000000000000000 bytes, got 32"):
+    with pytest.raises(ValueError, match="codes= takes 500000000000000000 bytes, got 32"):
         BlockArray.unpack((bytes(32), bytes(2)), "mxfp4", (10**9, 10**9))
 
 
@@ -270,22 +270,23 @@ def test_every_bit_of_padding_is_seen(bits, count):
 
 
 def test_scales_that_are_no_values_of_their_format():
-    codes = np.zeros((1, 32), np.uint8)
-    for number in (3.0, -1.0, 0.0, 1e-45):
-        array = BlockArray(codes, np.float32([[number]]), None, numfmt.parse("mxfp4"))
-        with pytest.raises(ValueError, match="no values of 'e8m0fnu'"):
+    array, flex = encoded("mxfp4", (1, 32)), encoded("flex16+5", (2,))
+    for number in (3.0, -1.0, 0.0, 1e-45, np.inf):
+        array.scales[...] = number
+        with pytest.raises(
+            ValueError, match=r"is no value of its format; scales of 'mxfp4'|is negative|is infinite"
+        ):
             array.pack()
-    array = BlockArray(codes[0], np.float32(np.nan).reshape(()), None, numfmt.parse("flex16+5"))
-    with pytest.raises(numfmt.RangeError, match="NaN"):
-        array.pack()
+    flex.scales[...] = np.nan
+    with pytest.raises(ValueError, match="scale nan is NaN; scales of"):
+        flex.pack()
 
 
 @pytest.mark.parametrize(("number", "zero"), [(0.25, None), (0.5, 1), (-0.5, None), (np.nan, None)])
 def test_scales_and_zero_points_that_the_format_does_not_have(number, zero):
-    zeros = None if zero is None else np.int8(zero).reshape(())
-    array = BlockArray(np.int8([1]), np.float32(number).reshape(()), zeros, numfmt.parse("int8[scale=0.5]"))
-    with pytest.raises(ValueError, match=r"has others|a finite number above 0"):
-        array.pack()
+    zeros, scales = None if zero is None else np.int8(zero).reshape(()), np.float32(number).reshape(())
+    with pytest.raises(ValueError, match=r"has others|finite numbers above 0"):
+        BlockArray(np.int8([1]), scales, zeros, numfmt.parse("int8[scale=0.5]"))
 
 
 def test_codes_that_the_format_does_not_have():
