@@ -16,7 +16,7 @@ from numfmt import plotting
 from numfmt.plotting.errors import largest_errors, steps
 from numfmt.plotting.paper import look
 from numfmt.plotting.tally import tallies
-from numfmt.training import Epoch, Training
+from numfmt.training import Epoch, StateEpoch, StateTraining, Training
 
 TWELVE = "f32, f16, bf16, tf32, e5m2, e4m3fn, e3m4, e4m3fnuz, e3m2fn, e2m3fn, e2m1fn, e8m0fnu"
 PLOTS = Path(__file__).parents[1] / "plots"
@@ -244,6 +244,50 @@ def test_curves_of_training_are_means_over_seeds():
 def test_training_draws_runs_alone(runs):
     with pytest.raises(TypeError, match=r"runs that numfmt\.training\.compare_training returns"):
         plotting.training(runs)
+
+
+STATES = StateTraining(
+    tuple(
+        StateEpoch(
+            network=network, states=states, m="f32", v="f32", seed=seed, epoch=epoch, steps=43 * epoch,
+            loss=loss * (seed + 1) / epoch, accuracy=0.5, m_error=error, v_error=error, update_error=3 * error, lost=0.1,
+            largest=loss, skipped=0,
+        )
+        for network in ("mlp", "embedding")
+        for states, loss, error in (("$f32$", 1.0, 0.0), ("linear", np.nan, 1.0), ("dynamic blocks cpu", 1e30, 1e12))
+        for seed in (0, 1, 7)
+        for epoch in (1, 2, 3)
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("runs", [STATES, StateTraining(STATES[:1].rows)], ids=["two networks", "one epoch"])
+def test_no_label_of_states_lies_on_another(runs):
+    figure = plotting.states(runs)
+    found = texts(figure)
+    assert len(found) > 15
+    for (a, box), (b, other) in combinations(found, 2):
+        assert not box.padded(-0.5).overlaps(other.padded(-0.5)), (a, b)
+    for text, box in found:
+        assert min(box.x0, box.y0) >= -1, text
+        assert max(box.x1 - figure.bbox.x1, box.y1 - figure.bbox.y1) <= 1, text
+
+
+def test_curves_of_states_are_medians_over_seeds():
+    loss, m, *_ = plotting.states(STATES).axes
+    assert [line.get_label() for line in loss.lines] == [r"\$f32\$", "linear", "dynamic blocks cpu"]
+    assert loss.lines[0].get_xdata().tolist() == [43, 86, 129]
+    assert loss.lines[0].get_ydata().tolist() == pytest.approx([2, 1, 2 / 3])
+    assert loss.lines[1].get_ydata().tolist() == loss.lines[2].get_ydata().tolist() == [100] * 3
+    assert loss.get_ylim() == pytest.approx((2 / 3 / 1.5, 100))
+    assert np.isnan(m.lines[0].get_ydata()).all()
+    assert m.lines[1].get_ydata().tolist() == [1] * 3
+
+
+@pytest.mark.parametrize("runs", [[], StateTraining(()), STATES.outcomes(), RUNS, None])
+def test_states_draws_runs_alone(runs):
+    with pytest.raises(TypeError, match=r"runs that numfmt\.training\.compare_states returns"):
+        plotting.states(runs)
 
 
 def test_looks_differ_without_colour():

@@ -12,6 +12,7 @@ from .blocks import bits_against_error, outlier_in_blocks
 from .clipping import thresholds
 from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
+from .optimizers import states
 from .values import value_sets
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "dynamic_range",
     "outlier_in_blocks",
     "relative_error",
+    "states",
     "thresholds",
     "training",
     "value_sets",

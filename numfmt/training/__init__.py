@@ -48,15 +48,20 @@ What it does not show:
 
 from __future__ import annotations
 
-from .networks import NETWORKS
+from .networks import LARGE_NETWORKS, NETWORKS
+from .optimizers import compare_states
 from .policies import POLICIES, LossScale, Policy
 from .records import Epoch, Outcome, Outcomes, Training
 from .rounders import Autoflex, Cast, Rounded
 from .runs import compare_training
+from .state_records import StateEpoch, StateOutcome, StateOutcomes, StateTraining
+from .states import STATES, States
 
 __all__ = [
+    "LARGE_NETWORKS",
     "NETWORKS",
     "POLICIES",
+    "STATES",
     "Autoflex",
     "Cast",
     "Epoch",
@@ -65,6 +70,12 @@ __all__ = [
     "Outcomes",
     "Policy",
     "Rounded",
+    "StateEpoch",
+    "StateOutcome",
+    "StateOutcomes",
+    "StateTraining",
+    "States",
     "Training",
+    "compare_states",
     "compare_training",
 ]

@@ -113,6 +113,47 @@ class Reshape(Layer):
         return dy.reshape(x.shape), ()
 
 
+@dataclass(frozen=True)
+class Levels(Layer):
+    """Each input, from 0 to 1, as one of so many tokens: 1 at its nearest level, 0 at the others.
+
+    >>> Levels(3).forward(np.float32([[0.0, 0.6]]))
+    array([[1., 0., 0., 0., 1., 0.]], dtype=float32)
+    """
+
+    count: int
+
+    def forward(self, x: Array, *parameters: Array) -> Array:
+        last = self.count - 1
+        level = np.rint(x.reshape(len(x), -1).clip(0, 1) * last).astype(np.intp)
+        return np.eye(self.count, dtype=np.float32)[level].reshape(len(x), -1)
+
+    def backward(self, x: Array, dy: Array, *parameters: Array) -> tuple[Array, Parameters]:
+        return np.zeros_like(x), ()
+
+
+@dataclass(frozen=True)
+class Embedding(Layer):
+    """y = x W, for x of shape (n, tokens) and W of shape (tokens, outputs): the sum of the rows of the tokens.
+
+    So `drawn` tokens an example make outputs of variance 2 to begin with.
+    """
+
+    tokens: int
+    outputs: int
+    drawn: int
+
+    def initial(self, rng: np.random.Generator) -> Parameters:
+        weight = rng.standard_normal((self.tokens, self.outputs)) * np.sqrt(2 / self.drawn)
+        return (weight.astype(np.float32),)
+
+    def forward(self, x: Array, *parameters: Array) -> Array:
+        return np.asarray(x @ parameters[0])
+
+    def backward(self, x: Array, dy: Array, *parameters: Array) -> tuple[Array, Parameters]:
+        return dy @ parameters[0].T, (x.T @ dy,)
+
+
 def _initial(rng: np.random.Generator, outputs: int, inputs: int) -> Parameters:
     """Weights of variance 2 / inputs (He et al. 2015, equation 10), and no bias."""
     weight = rng.standard_normal((outputs, inputs)) * np.sqrt(2 / inputs)

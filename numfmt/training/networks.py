@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import prod
 
-from .layers import Convolution, Dense, Layer, Rectifier, Reshape
+from .layers import Convolution, Dense, Embedding, Layer, Levels, Rectifier, Reshape
 
 HIDDEN = 64  # units of each hidden layer of the perceptron
 CHANNELS = (8, 16)  # of the two convolutions
 SIZE = 3  # of their windows
+LEVELS = 17  # of gray, each a token for each pixel
 Layers = tuple[Layer, ...]
 
 
@@ -47,7 +48,25 @@ def convolutional(shape: tuple[int, ...], classes: int) -> Layers:
     )  # fmt: skip
 
 
+def embedding(shape: tuple[int, ...], classes: int) -> Layers:
+    """The sum of a row for each input and level, of which some are rare; then the layers of the perceptron.
+
+    >>> embedding((8, 8), 10)[1]
+    Embedding(tokens=1088, outputs=64, drawn=64)
+    """
+    inputs = prod(shape)
+    return (
+        Levels(LEVELS), Embedding(inputs * LEVELS, HIDDEN, inputs), Rectifier(), Dense(HIDDEN, HIDDEN),
+        Rectifier(), Dense(HIDDEN, classes),
+    )  # fmt: skip
+
+
 NETWORKS: dict[str, Callable[[tuple[int, ...], int], Layers]] = {
     "mlp": perceptron,
     "convolution": convolutional,
+}
+# of these, layers are large enough that optimizers keep their states in 8 bits
+LARGE_NETWORKS: dict[str, Callable[[tuple[int, ...], int], Layers]] = {
+    "mlp": perceptron,
+    "embedding": embedding,
 }

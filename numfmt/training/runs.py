@@ -71,7 +71,7 @@ def compare_training(
     [('f32', 1, False), ('f32', 2, False), ('e5m2', 1, True), ('e5m2', 2, True)]
     """
     descent, last = _descent(learning_rate, momentum, batch), whole(epochs, "epochs", 1)
-    runs = list(product(_networks(network), policy_list(formats), _seeds(seed)))
+    runs = list(product(networks_of(network, NETWORKS), policy_list(formats), seeds_of(seed)))
     examples = examples_of(data)
     return Training(tuple(row for which in runs for row in _records(examples, *which, descent, last)))
 
@@ -97,12 +97,14 @@ def _share(count: int, total: int) -> float:
     return count / total if total else math.nan
 
 
-def _networks(given: str | Iterable[str]) -> list[str]:
+def networks_of(given: str | Iterable[str], known: Iterable[str]) -> list[str]:
+    """Names of networks, each once."""
     names = [n.strip() for n in given.split(",")] if isinstance(given, str) else list(given)
-    return _some("network", [choose("network", name, NETWORKS) for name in names])
+    return _some("network", [choose("network", name, known) for name in names])
 
 
-def _seeds(given: Any) -> list[int]:
+def seeds_of(given: Any) -> list[int]:
+    """A seed or several, each once."""
     return _some(
         "seed", [whole(s, "seed", 0, SEEDS) for s in (given if isinstance(given, Iterable) else [given])]
     )

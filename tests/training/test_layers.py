@@ -4,13 +4,14 @@ import numpy as np
 import pytest
 
 from numfmt.training import NETWORKS
-from numfmt.training.layers import Convolution, Dense, Rectifier, Reshape, cross_entropy
+from numfmt.training.layers import Convolution, Dense, Embedding, Levels, Rectifier, Reshape, cross_entropy
 
 RNG = np.random.default_rng(0)
 LAYERS = {
     "dense": (Dense(5, 3), (4, 5)),
     "convolution": (Convolution(2, 3, 3), (2, 5, 6, 2)),
     "one by one": (Convolution(3, 2, 1), (2, 4, 3, 3)),
+    "embedding": (Embedding(6, 3, 2), (4, 6)),
     "rectifier": (Rectifier(), (4, 5)),
     "reshape": (Reshape((3, 2)), (4, 6)),
 }
@@ -50,6 +51,19 @@ def test_a_convolution_is_a_sum_over_windows():
     for i, j in np.ndindex(2, 3):
         wanted = [(x[0, i : i + 2, j : j + 2] * k).sum() + 1 for k in kernel]
         np.testing.assert_allclose(y[0, i, j], wanted, rtol=1e-6)
+
+
+def test_levels_are_tokens():
+    """The nearest of 0, 1/4 ... 1; a token of each input, so that a row of its own is added."""
+    x = np.float32([[0.0, 0.12, 0.13, 1.0], [2.0, -1.0, 0.5, 0.7]])
+    tokens = Levels(5).forward(x.reshape(2, 2, 2))
+    assert tokens.reshape(2, 4, 5).argmax(axis=2).tolist() == [[0, 0, 1, 4], [4, 0, 2, 3]]
+    assert tokens.sum() == 8
+    table = RNG.standard_normal((20, 3))
+    rows = table[[0, 5, 11, 19]].sum(axis=0)
+    np.testing.assert_allclose(Embedding(20, 3, 4).forward(tokens, table)[0], rows, rtol=1e-6)
+    dx, gradients = Levels(5).backward(x, np.ones((2, 20)))
+    assert (dx.shape, dx.any(), gradients) == ((2, 4), False, ())
 
 
 def test_gradient_of_the_loss():
