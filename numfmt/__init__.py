@@ -19,6 +19,7 @@ from .format import Format
 from .registry import list_formats, parse
 
 if TYPE_CHECKING:
+    from . import adam8bit as adam8bit
     from . import calibration as calibration
     from . import fixed_point as fixed_point
     from . import flexpoint as flexpoint
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from . import interop as interop
     from . import noise as noise
     from . import plotting as plotting
+    from . import quant_state as quant_state
     from . import storage as storage
+    from . import tensors as tensors
     from . import testing as testing
     from . import training as training
     from .comparison import compare
@@ -72,7 +75,9 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "pack": "packing",
     "plotting": "",
     "prepack": "gemm",
+    "quant_state": "",
     "storage": "",
+    "tensors": "",
     "testing": "",
     "training": "",
     "unpack": "packing",

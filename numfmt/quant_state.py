@@ -30,6 +30,8 @@ from .formats.codebook import Codebook
 from .packing import pack, packed_size, unpack
 from .registry import element
 
+__all__ = ["array_of", "tensors_of", "weights"]
+
 Array = np.ndarray[Any, Any]
 ELEMENTS = {"nf4": "nf4", "fp4": "fp4_bnb"}  # by quant_type
 DTYPES = ("float16", "bfloat16", "float32")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from dataclasses import replace
@@ -282,6 +283,9 @@ def test_curves_of_states_are_medians_over_seeds():
     assert loss.get_ylim() == pytest.approx((2 / 3 / 1.5, 100))
     assert np.isnan(m.lines[0].get_ydata()).all()
     assert m.lines[1].get_ydata().tolist() == [1] * 3
+    broken = StateTraining(tuple(replace(row, m_error=math.nan, largest=0.0) for row in STATES))
+    _, m, *_, largest, _ = plotting.states(StateTraining((*STATES[18:19].rows, *broken[19:27].rows))).axes
+    assert all(np.isnan(line.get_ydata()[1:]).all() for ax in (m, largest) for line in ax.lines)
 
 
 @pytest.mark.parametrize("runs", [[], StateTraining(()), STATES.outcomes(), RUNS, None])

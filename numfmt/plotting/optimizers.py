@@ -32,7 +32,7 @@ class Panel(NamedTuple):
 
 
 PANELS = (
-    Panel("loss", "mean of an epoch, nats", lambda row: row.loss, (1e-4, 100.0)),
+    Panel("loss", "mean of an epoch, nats", lambda row: _worst(row.loss), (1e-4, 100.0)),
     Panel("first moment m", "median relative error", lambda row: row.m_error, _ERRORS),
     Panel("second moment v", "median relative error", lambda row: row.v_error, _ERRORS),
     Panel("update m / (sqrt v + eps)", "median relative error", lambda row: row.update_error, _ERRORS),
@@ -54,7 +54,7 @@ def states(runs: StateTraining, path: Path = None) -> Figure:
     -------
     matplotlib.figure.Figure
         On logarithmic axes, against the number of steps. A curve is the median of the seeds. What is larger than
-        the axis, or NaN, lies on its upper edge; a curve of errors that are 0 is not there.
+        the axis, and a loss that is NaN, lies on its upper edge; errors that are 0, or of no step, are not drawn.
 
     Examples
     --------
@@ -108,15 +108,20 @@ def _draw(ax: Axes, panel: Panel, rows: Sequence[StateEpoch], kinds: Sequence[st
 
 
 def _curve(rows: Sequence[StateEpoch], panel: Panel) -> tuple[list[int], list[float]]:
-    """Steps, and the median of the seeds as far as it is shown: NaN has diverged, and 0 is not drawn."""
+    """Steps, and the median of the seeds as far as it is shown; NaN and 0 are not drawn."""
     steps = sorted({row.steps for row in rows})
-    found = (median(_worst(panel.value(row)) for row in rows if row.steps == n) for n in steps)
     least, most = panel.range
+    found = (_median([panel.value(row) for row in rows if row.steps == n]) for n in steps)
     return steps, [min(max(y, least), most) if y else math.nan for y in found]
 
 
-def _worst(x: float) -> float:
-    return math.inf if math.isnan(x) else x
+def _median(values: Sequence[float]) -> float:
+    numbers = [x for x in values if not math.isnan(x)]
+    return median(numbers) if numbers else 0.0
+
+
+def _worst(loss: float) -> float:
+    return math.inf if math.isnan(loss) else loss
 
 
 def _limits(shown: Sequence[float], most: float) -> tuple[float, float]:
@@ -126,7 +131,7 @@ def _limits(shown: Sequence[float], most: float) -> tuple[float, float]:
 
 def _legend(ax: Axes, drawn: Axes, kinds: Sequence[str], seeds: int) -> None:
     ax.set_axis_off()
-    title = f"{f'median of {seeds} seeds' * (seeds > 1)}\nupper edge: larger, or NaN".strip()
+    title = f"{f'median of {seeds} seeds' * (seeds > 1)}\nupper edge: larger".strip()
     ax.legend(
         *drawn.get_legend_handles_labels(), loc="upper left", borderaxespad=0, frameon=False, fontsize=SMALL,
         handlelength=4, title=title, title_fontsize=SMALL,

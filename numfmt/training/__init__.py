@@ -3,6 +3,7 @@
 `compare_training` trains a perceptron or a small convolution, on scikit-learn's digits or on examples of
 the caller, under each `Policy` of a table, and gives a table. A policy says how weights, activations and
 gradients are rounded, where the weights live between updates (`master`), and by what the loss is scaled.
+`compare_states` trains by Adam in float32, but for the moments that Adam keeps; its module says what it shows.
 
 What 20 epochs of five seeds have shown on the digits, `python plots/training.py FOLDER 20 5`; of two
 numbers the first is the perceptron's, the second the convolution's, means over the seeds:

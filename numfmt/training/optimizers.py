@@ -1,4 +1,27 @@
-"""`compare_states`: a network trained by Adam with moments in each of several formats."""
+"""`compare_states`: a network trained by Adam with moments in each of several formats.
+
+What 20 epochs of five seeds have shown on the digits, `python plots/adam_states.py FOLDER 20 5`; of two numbers the
+first is the perceptron's, the second that of the embedding, means over the seeds, errors those of the last epoch:
+
+- Equal steps end in losses above 1e19 or in NaN in all runs, under one scale and in blocks of 256 alike: where v
+  is kept as 0 and m is not, the next update is m over eps.
+- The tree, under one scale, trains: its second moments are off by 49 and 22 % in the median, 5 and 0.7 % of them are
+  kept as 0. Of the perceptrons one in five ends with a loss of 1.4, the others with that of f32, 0.04; all
+  embeddings end higher than those of f32, 0.006 to 0.013 against 0.004 to 0.005, and 3 points less accurate.
+- Blocks of 256 beside the tree: 20 and 8 % of error, 1 and 0.2 % kept as 0, and the losses of f32.
+- Errors of v grow while that of m stays: v is read and rounded again in each step, and remembers a thousand.
+- The largest updates are some 8000 and 4000 learning rates even with the tree in blocks, where f32 has 3: what is
+  lost of v is rare but not gone. bitsandbytes' CPU code has no 0 among its codes of v in a block, and with it
+  the largest update is 4 and 3.
+
+What it does not show:
+
+- That equal steps cannot be used. With eps = 1e-4, in place of 1e-8, all of these train.
+- Which of the losses of f32 and of the tree in blocks is lower: they differ by less than seeds do.
+- Outliers of large models. The rows of the embedding that are rare, and pixels that are seldom set, are what
+  blocks keep apart here; paper and library had language models, stable embedding layers, more steps.
+- Biases and small layers, which keep float32 as in the library, learning rates that fall, weight decay.
+"""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import numfmt.flexpoint
 import numfmt.gemm
 import numfmt.gemmlowp
 import numfmt.gguf
+import numfmt.quant_state
 import numfmt.testing
 import numfmt.training
 from numfmt import registry, spec
@@ -141,6 +142,7 @@ def public():
         numfmt.gemm,
         numfmt.gemmlowp,
         numfmt.gguf,
+        numfmt.quant_state,
         numfmt.flexpoint,
         numfmt.training,
     ):
