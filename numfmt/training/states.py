@@ -23,8 +23,8 @@ class States:
     m, v : spec, Format or dtype
         What `numfmt.cast` takes. v, a mean of squares, is never negative; the format of m, if not given.
 
-    >>> States("mine", "bf16", "ue5m3fn")
-    States(name='mine', m='bf16', v='ue5m3fn')
+    >>> States("mine", "bf16", "e5m2")
+    States(name='mine', m='bf16', v='e5m2')
     """
 
     name: str
