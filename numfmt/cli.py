@@ -39,7 +39,6 @@ FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
 FIGURES = (".png", ".svg", ".pdf")
 _KEYWORD = re.compile(r"(?<!\S)(index|nan|overflow|rounding|seed)= ?")  # of the library, in its errors
 WIDEST = 16  # bits of a format whose values are listed
-LARGE = (4096, 4096)  # the shape whose share of scales is told
 
 
 class UsageError(ValueError):
@@ -272,7 +271,7 @@ def formats(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
 
 
 def _format_line(name: str) -> dict[str, Any]:
-    from .limits import finfo
+    from .limits import LARGE, finfo
 
     form, limits = parse(name), finfo(name)
     own = form.of if isinstance(form, ScaledFormat) else form

@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from typing import Any
 
+from .blocks import Block
 from .format import Format
 from .notation import hexadecimal, log10, power_text
-from .registry import NAMES, element, parse
+from .registry import NAMES, RECIPES, element, list_formats, parse
 from .scaled import ScaledFormat
 
 
@@ -192,3 +193,41 @@ def _table_row(f: FormatLimits) -> tuple[str, ...]:
         yes[f.infinity_code is not None],
         yes[f.nan_code is not None],
     )
+
+
+_RECIPE_COLUMNS = ("name", "elements", "scale", "block", "rule", "profile", "bits an element")
+LARGE = (4096, 4096)  # the shape whose share of scales is told
+
+
+def recipe_table() -> str:
+    """All named formats of elements that share scales, as a Markdown table."""
+    recipes = {name: form for name in list_formats() if isinstance(form := parse(name), Block)}
+    rows = [_recipe_row(name, form) for name, form in recipes.items()]
+    lines = [_RECIPE_COLUMNS, ("---",) * len(_RECIPE_COLUMNS), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _recipe_row(name: str, form: Block) -> tuple[str, ...]:
+    return (
+        ", ".join(f"`{n}`" for n in (name, *RECIPES[name][:1])),
+        f"`{form.of}`",
+        _scale_text(form.scale),
+        _block_text(form),
+        form.rule,
+        "-" if form.profile.name == "default" else f"`{form.profile.name}`",
+        f"{form.bits_per_element(LARGE):.4g}",
+    )
+
+
+def _scale_text(scale: Format | Block) -> str:
+    """`e4m3fn`, all under `f32`."""
+    if not isinstance(scale, Block):
+        return f"`{scale}`"
+    return f"`{scale.of}`, {scale.size or 'all'} under {_scale_text(scale.scale)}"
+
+
+def _block_text(form: Block) -> str:
+    if form.size is None:
+        return "tensor"
+    size = form.size if isinstance(form.size, tuple) else (form.size,)
+    return "x".join(map(str, size)) + (" in C order" if form.axis == "flat" else "")

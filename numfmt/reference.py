@@ -97,6 +97,10 @@ def exact(x: Any) -> Value:
         return _exact_text(x)
     if getattr(x, "ndim", 0):
         raise TypeError(f"expected one number, got an array of shape {x.shape}")
+    if hasattr(x, "ndim") and not hasattr(
+        x, "as_integer_ratio"
+    ):  # an array of shape (), which int() truncates
+        x = x.item()
     if isinstance(x, Fraction):
         return x
     if isinstance(x, Decimal):

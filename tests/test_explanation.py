@@ -185,6 +185,17 @@ def test_a_block_element_is_what_encode_makes_of_it(spec, place):
         assert np.array_equal(numfmt.encode(lone, spec).codes.ravel(), array.codes[extent].ravel())
 
 
+@pytest.mark.parametrize("number", [1.5, -0.0, math.nan, math.inf, 3.0, 2**40 + 0.5])
+@pytest.mark.parametrize("dtype", ["f4", "f8", ">f4", "f2"])
+def test_an_array_of_shape_nothing_is_a_number(number, dtype):
+    """Its fraction is not lost on the way, as int() would have it."""
+    with np.errstate(over="ignore"):
+        x = np.array(number, dtype)
+    for spec in ("mxfp4", "e4m3fn", "int8[scale=0.5]" if math.isfinite(number) else "mx6"):
+        assert str(numfmt.explain(x, spec)) == str(numfmt.explain(x[()], spec))
+    assert str(numfmt.explain(np.array(3), "int8")) == str(numfmt.explain(3, "int8"))
+
+
 def test_a_scale_out_of_range_is_told():
     text = str(numfmt.explain(3e38, "block[of=e2m1fn,scale=e5m0b31finu,size=4]"))
     assert "scale " in text

@@ -68,7 +68,8 @@ def absmax(x: Array, peaks: Array, block: Block) -> Array:
 
 
 def mean(x: Array, peaks: Array, block: Block) -> Array:
-    """The mean magnitude, as XNOR-Net's alpha (Rastegari et al. 2016, section 3.1): of elements 1 and -1."""
+    """The mean magnitude, summed in float64, as XNOR-Net's alpha (Rastegari et al. 2016, section 3.1): of elements 1
+    and -1."""
     shape = x.shape
     layout, among = block.granularity.layout(shape), block.granularity
     sizes = np.abs(x, dtype=np.float64)
@@ -78,7 +79,7 @@ def mean(x: Array, peaks: Array, block: Block) -> Array:
 
 
 def mse(x: Array, peaks: Array, block: Block) -> Array:
-    """Of some scales the first with the least sum of squared errors of its block: that of `absmax` times
+    """Of some scales the first with the least sum of squared errors (float64) of its block: that of `absmax` times
     64/64, 63/64 ... 32/64, rounded to the scale's format; under powers of two that of `rceil`, its half and its
     quarter, of which one is `floor`'s."""
     first, *others = _candidates(x, peaks, block)

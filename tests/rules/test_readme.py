@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from numfmt.limits import format_table
+import numfmt
+from numfmt.blocks import Block
+from numfmt.limits import format_table, recipe_table
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 COMMANDS = re.findall(r"```console\n\$ nfmt (.*?)\n(.*?)\n```", README, re.S)
@@ -34,6 +36,13 @@ def test_a_command_prints_what_is_shown(command, printed):
 def test_the_format_table_is_current():
     table = re.search(r"<!-- formats -->\n(.*?)\n<!-- /formats -->", README, re.S)[1]
     assert table == format_table()
+
+
+def test_the_table_of_recipes_is_current():
+    table = re.search(r"<!-- recipes -->\n(.*?)\n<!-- /recipes -->", README, re.S)[1]
+    assert table == recipe_table()
+    names = [name for name in numfmt.list_formats() if isinstance(numfmt.parse(name), Block)]
+    assert re.findall(r"^\| `([^`]+)`", table, re.M) == names
 
 
 def test_every_figure_and_page_named_exists():
