@@ -97,8 +97,8 @@ def absmax(x: Array, peaks: Array, block: Block) -> Array:
     assert search is not None
     found = search.flushed(peaks.astype(F4))
     if search.divides_short:
-        short = short_blocks(block.granularity, x.shape)
-        found = np.where(short, np.maximum(found, F4(search.floor)), found)
+        short = np.nonzero(short_blocks(block.granularity, x.shape))
+        found[short] = np.maximum(found[short], F4(search.floor))
     return found
 
 

@@ -67,7 +67,7 @@ class Job(NamedTuple):
 def magnitudes(x: Array, among: Granularity, engine: str | None) -> Array:
     """The largest magnitude of each scale's elements, NaN where one is: of x's dtype, shape of the scales."""
     layout = among.layout(x.shape)
-    compiled = _loops(engine)
+    compiled = loops(engine)
     if compiled is not None and x.size and not (layout.is_varying and layout.shared):
         found = _peaks(compiled, writeable_alias(x).reshape(-1), layout)
     else:
@@ -81,13 +81,13 @@ def _peaks(compiled: Any, x: Array, layout: Layout) -> Array:
     count, g = _rows(layout)
     loop = compiled.block_peak_columns if layout.is_varying else compiled.block_peaks
     peaks, geometry = np.empty(count * g.inner, x.dtype), np.array(g, np.int64)
-    pool.run(lambda part: loop(x, peaks, geometry, *part), _parts(count, x.size))
+    pool.run(lambda part: loop(x, peaks, geometry, *part), parts(count, x.size))
     return peaks.reshape(layout.outer, layout.n, -1).max(axis=(0, 2)) if layout.shared else peaks
 
 
 def powers(peaks: Array, words: Array, engine: str | None) -> Array | None:
     """The powers of two that a rule (`power_words`) gives, None where no loop finds them."""
-    compiled = _loops(engine)
+    compiled = loops(engine)
     if compiled is None or peaks.dtype != np.float32:
         return None
     scales = np.array(peaks)
@@ -109,7 +109,7 @@ def run(
         x = x.copy()
     loop = None if has_nan or job.adjusted is not None else _rounding_loop(kind, x, out, job, rule, engine)
     if loop is not None:
-        _in_rows(loop, x, out, _rows(job.layout))
+        in_rows(loop, x, out, _rows(job.layout))
         return
     target = in_c_order(out)
     _defined(kind, x, target, out.dtype, job, rule, noise, engine)
@@ -122,7 +122,7 @@ def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
         return
     loop = _decoding_loop(job, engine)
     if loop is not None:
-        _in_rows(loop, codes, out, _rows(job.layout))
+        in_rows(loop, codes, out, _rows(job.layout))
         return
     flat, target = writeable_alias(codes).reshape(-1), in_c_order(out)
     for where in chunks(codes.size, LONG):
@@ -139,7 +139,7 @@ def run_by_powers(
 ) -> Array | None:  # fmt: skip
     """`run`, in one pass, under the powers of two that a rule (`power_words`) finds: these, flat; None where
     no loop does."""
-    compiled, q = _loops(engine), element_words(of, rule, kind == "code")
+    compiled, q = loops(engine), element_words(of, rule, kind == "code")
     single = x.dtype == np.float32 and not (layout.is_varying or layout.shared)
     if compiled is None or q is None or not (single and x.size):
         return None
@@ -148,7 +148,7 @@ def run_by_powers(
     count, g = _rows(layout)
     scales = np.empty(count, np.float32)
     constants = scales, powers, _plain_units(of, np.float32), q, np.array(g, np.int64), 0
-    _in_rows(lambda x, out, *part: compiled.block_scaled_rows(x, out, *constants, *part), x, out, (count, g))
+    in_rows(lambda x, out, *part: compiled.block_scaled_rows(x, out, *constants, *part), x, out, (count, g))
     return scales
 
 
@@ -226,7 +226,8 @@ def chunks(size: int, step: int) -> list[slice]:
 # The loops
 
 
-def _loops(engine: str | None) -> Any:
+def loops(engine: str | None) -> Any:
+    """The compiled loops, None where an engine is asked for that has none."""
     if engine in ("numpy", "reference"):
         return None
     compiled = jit.loops()
@@ -237,7 +238,7 @@ def _loops(engine: str | None) -> Any:
 
 def _rounding_loop(kind: str, x: Array, out: Array, job: Job, rule: Policy, engine: str | None) -> Any:
     """What fills rows of `out`, None where no loop does."""
-    compiled, q = _loops(engine), element_words(job.of, rule, kind == "code")
+    compiled, q = loops(engine), element_words(job.of, rule, kind == "code")
     if compiled is None or q is None:
         return None
     p, single = job.factor, x.dtype == np.float32
@@ -260,7 +261,7 @@ def _is_far(p: Array, bounded: bool) -> bool:
 
 def _decoding_loop(job: Job, engine: str | None) -> Any:
     """What fills rows with the values of codes, None where no loop does."""
-    compiled, q = _loops(engine), reading_words(job.of)
+    compiled, q = loops(engine), reading_words(job.of)
     if compiled is None or q is None:
         return None
     how = INTEGER * isinstance(job.of, Fixed)
@@ -286,14 +287,15 @@ def _rows(layout: Layout) -> tuple[int, Geometry]:
     return layout.columns() if layout.is_varying else layout.rows()
 
 
-def _in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None:
+def in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None:
+    """Fill `out` by a loop over rows of x, by as many threads as they are worth."""
     count, g = rows
-    flat, parts = writeable_alias(x).reshape(-1), _parts(count, x.size)
+    flat, pieces = writeable_alias(x).reshape(-1), parts(count, x.size)
     if _is_direct(x, out):
         target = out.reshape(-1)
-        pool.run(lambda part: loop(flat, target, *part, 0), parts)
+        pool.run(lambda part: loop(flat, target, *part, 0), pieces)
     else:
-        pool.run(lambda part: _by_scratch(loop, flat, out, g, part), parts)
+        pool.run(lambda part: _by_scratch(loop, flat, out, g, part), pieces)
 
 
 def _is_direct(x: Array, out: Array) -> bool:
@@ -317,7 +319,7 @@ def _same_place(x: Array, out: Array) -> bool:
     return x.ctypes.data == out.ctypes.data and x.strides == out.strides and x.dtype == out.dtype
 
 
-def _parts(rows: int, size: int) -> list[tuple[int, int]]:
+def parts(rows: int, size: int) -> list[tuple[int, int]]:
     """Rows for each thread."""
     limit = pool.thread_limit() if size * COST > WORTH_A_THREAD else 1
     return _ranges(0, rows, -(-rows // limit))

@@ -6,22 +6,39 @@ definition in NumPy.
 
 from __future__ import annotations
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..cuts import Cuts
+from ..engine import pool
+from ..engine.inputs import writeable_alias
 from ..formats.codebook import Codebook
+from ..formats.codebook_lowering import LARGEST_TABLE, Steps, thresholds
+from ..kernels.parameters import pack
+from ..kernels.searches import Entries, Halving
 from .bitsandbytes_steps import Search, short_blocks
-from .elements import chunks
+from .elements import chunks, in_c_order, in_rows, loops, parts
 from .granularity import LONG, Layout, Shape
+from .scale import TINY
 
 if TYPE_CHECKING:
     from .block import Block
 
 Array = np.ndarray[Any, Any]
 F4 = np.float32
+WIDTH = 32
+SIGN = 1 << (WIDTH - 1)
+HALVED = 16  # places that four comparisons tell apart
+WIDEST = 16  # bits below a threshold's entry
+NEAR = 2.0**-60  # where all thresholds or values but 0 are larger, float32 serves under scales from here
+FAR = 2.0**120  # up to here: no reciprocal is subnormal
+PIECE, LEAST_WIDTH = 1 << 16, 16  # elements that are turned at once, and columns of them
+GUARD = (
+    2.0**-120
+)  # numbers above, and above so much of the largest, are not subnormal, nor is what comes of them
 
 
 class Job(NamedTuple):
@@ -45,15 +62,16 @@ def job_of(block: Block, shape: Shape, absmax: Array) -> Job:
 
 def encode(x: Array, out: Array, job: Job, engine: str | None) -> None:
     """Fill `out` with the codes of numbers."""
-    if np.may_share_memory(x, out):
-        x = x.copy()
-    flat, target = x.reshape(-1), out.reshape(-1) if out.flags.c_contiguous else out.flat
+    _run(_coding_loop, _encode_defined, x, out, job, engine)
+
+
+def _encode_defined(x: Array, out: Array, job: Job) -> None:
+    flat, target = x.reshape(-1), in_c_order(out)
     factor, cuts = job.search.factor(job.absmax), found_cuts(job.search, job.of)
-    last = cuts.codes[-1] if job.search.nan is None else job.search.nan
     for where in chunks(x.size, LONG):
         s = over_absmax(flat[where], job, factor, where)
         codes = cuts.codes[np.searchsorted(cuts.cuts, s, side="right")]
-        target[where] = np.where(np.isnan(s), last, codes)
+        target[where] = np.where(np.isnan(s), code_of_nan(job.search, job.of), codes)
 
 
 def over_absmax(x: Array, job: Job, factor: Array, where: slice) -> Array:
@@ -67,9 +85,13 @@ def over_absmax(x: Array, job: Job, factor: Array, where: slice) -> Array:
     return job.search.flushed(s)
 
 
-def read(codes: Array, out: Array, job: Job) -> None:
+def read(codes: Array, out: Array, job: Job, engine: str | None = None) -> None:
     """Fill `out` with the values of codes, products in float32."""
-    flat, target = codes.reshape(-1), out.reshape(-1) if out.flags.c_contiguous else out.flat
+    _run(_reading_loop, _read_defined, codes, out, job, engine)
+
+
+def _read_defined(codes: Array, out: Array, job: Job) -> None:
+    flat, target = codes.reshape(-1), in_c_order(out)
     values = job.search.values(job.of)
     for where in chunks(codes.size, LONG):
         which = job.layout.scale_of(where.start, where.stop)
@@ -77,6 +99,167 @@ def read(codes: Array, out: Array, job: Job) -> None:
             target[where] = job.search.flushed(values[flat[where]] * job.absmax[which])
 
 
+def code_of_nan(search: Search, of: Codebook) -> int:
+    return int(found_cuts(search, of).codes[-1]) if search.nan is None else search.nan
+
+
 @lru_cache(maxsize=64)
 def found_cuts(search: Search, of: Codebook) -> Cuts:
     return search.cuts(of)
+
+
+# The loops
+
+Loop = Callable[..., None]
+LoopOf = Callable[[Any, Job], Loop | None]  # of the compiled loops
+Fill = Callable[[Array, Array, Job], None]
+
+
+def _run(loop_of: LoopOf, defined: Fill, x: Array, out: Array, job: Job, engine: str | None) -> None:
+    """By rows; where blocks run along another axis than the last, by lines."""
+    compiled, layout = loops(engine), job.layout
+    if np.may_share_memory(x, out):
+        x = x.copy()
+    lies_well = not layout.is_varying or (out.flags.c_contiguous and not layout.shared)
+    loop = loop_of(compiled, job) if compiled is not None and x.size and lies_well else None
+    if loop is None:
+        defined(x, out, job)
+    elif layout.is_varying:
+        _in_lines(partial(loop_of, compiled), x, out, job)
+    else:
+        in_rows(loop, x, out, layout.rows())
+
+
+def _coding_loop(compiled: Any, job: Job) -> Loop | None:
+    """What fills rows with codes, None where no loop does."""
+    words = search_words(job.search, job.of)
+    if words is None:
+        return None
+    called = compiled.search_halving_rows if words.halves else compiled.search_entry_rows
+    whole = job.layout.size + 1 if job.short.all() else job.layout.size if job.short.any() else 0
+    constants = _plain(job.absmax), words.bounds, words.parameters, _geometry(job), whole
+    return lambda x, out, *part: called(x, out, *constants, *part)
+
+
+def _plain(absmax: Array) -> Array:
+    return writeable_alias(np.require(absmax, F4, ("C", "A")))
+
+
+def _geometry(job: Job) -> Array:
+    return np.array(job.layout.rows()[1], np.int64)
+
+
+def _reading_loop(compiled: Any, job: Job) -> Loop:
+    """What fills rows with values."""
+    constants = _plain(job.absmax), *value_words(job.search, job.of), _geometry(job)
+    return lambda codes, out, *part: compiled.search_value_rows(codes, out, *constants, *part)
+
+
+# Blocks along another axis than the last: pieces of the array are turned
+
+
+def _in_lines(loop_of: Callable[[Job], Any], x: Array, out: Array, job: Job) -> None:
+    outer, n, inner = job.layout[:3]
+    width = min(max(PIECE // n, LEAST_WIDTH), inner)
+    depth = max(PIECE // (n * width), 1)
+    corners = [(i, j) for i in range(0, outer, depth) for j in range(0, inner, width)]
+
+    def turn(part: tuple[int, int]) -> None:
+        for i, j in corners[slice(*part)]:
+            _turned(loop_of, x, out, job, (slice(i, i + depth), slice(j, j + width)))
+
+    pool.run(turn, parts(len(corners), x.size))
+
+
+def _turned(
+    loop_of: Callable[[Job], Any], x: Array, out: Array, job: Job, piece: tuple[slice, slice]
+) -> None:
+    """One piece: outer and inner indices."""
+    layout = job.layout
+
+    def turned(a: Array, n: int) -> Array:
+        return a.reshape(layout.outer, n, layout.inner)[piece[0], :, piece[1]].swapaxes(1, 2)
+
+    absmax, short = (turned(a, layout.groups).reshape(-1) for a in (job.absmax, job.short))
+    along = layout._replace(outer=absmax.size // layout.groups, inner=1)
+    loop = loop_of(job._replace(layout=along, absmax=absmax, short=short))
+    numbers, target = turned(x, layout.n).reshape(-1), turned(out, layout.n)
+    result = np.empty(target.shape, F4 if out.dtype.kind == "f" else out.dtype.newbyteorder("="))
+    loop(numbers, result.reshape(-1), 0, along.rows()[0], 0)
+    with np.errstate(over="ignore"):
+        target[...] = result
+
+
+# What the loops are told of a search
+
+
+class SearchWords(NamedTuple):
+    halves: bool  # `Halving`; else `Entries`
+    parameters: Array
+    bounds: Array
+
+
+@lru_cache(maxsize=64)
+def search_words(search: Search, of: Codebook) -> SearchWords | None:
+    """None where thresholds lie too close together for a table."""
+    steps = thresholds(found_cuts(search, of), list(range(len(of.table))), WIDTH)
+    nan, nearest = code_of_nan(search, of), min(_size(key) for key in steps.thresholds)
+    halves = max(len(steps.results), len(of.table)) <= HALVED
+    parameters = _halving(steps, nan) if halves else _entries(steps, nan)
+    bounds = bounds_of(search, NEAR, GUARD if nearest < _word(NEAR) else 0.0)
+    return None if parameters is None else SearchWords(halves, parameters, bounds)
+
+
+@lru_cache(maxsize=64)
+def value_words(search: Search, of: Codebook) -> tuple[Array, Array]:
+    """The bounds, and what each code is worth under 1; words tell the least from 0 on any CPU."""
+    values = search.values(of)
+    sizes = np.abs(values).view(np.uint32)
+    serves = sizes[sizes > 0].min() >= _word(NEAR)
+    return bounds_of(search, NEAR if serves else FAR, 0.0), values
+
+
+def _word(x: float) -> int:
+    return int(F4(x).view(np.uint32))
+
+
+def bounds_of(search: Search, least: float, guard: float) -> Array:
+    """The range of scales under which float32 serves, from `least`, and `Limits`."""
+    return np.array([least, FAR, search.floor, TINY * search.flushes, guard], F4)
+
+
+def _size(key: int) -> int:
+    """The magnitude of an ordered word."""
+    return key - SIGN if key & SIGN else SIGN - 1 - key
+
+
+def _halving(steps: Steps, nan: int) -> Array:
+    spare = HALVED - len(steps.results)
+    keys = [*steps.thresholds, *[(1 << WIDTH) - 1] * spare]
+    codes = [*steps.results, *steps.results[-1:] * spare]
+    low, high = (sum(code << 4 * k for k, code in enumerate(part)) for part in (codes[:8], codes[8:]))
+    words = [key for first in (7, 3, 1, 0) for key in keys[first :: 2 * (first + 1)]]
+    return pack(Halving(0, WIDTH - 1, SIGN, nan, low, high, *words), WIDTH)
+
+
+def _entries(steps: Steps, nan: int) -> Array | None:
+    """Entries of as many words as may be, so that none holds two thresholds."""
+    sizes = [(key & SIGN, _size(key)) for key in steps.thresholds]
+    low = min(size - bool(positive) for positive, size in sizes)
+    high = max(size + 1 for _, size in sizes)
+    for shift in range(WIDEST, -1, -1):
+        count = (high - low >> shift) + 1
+        side = count << shift
+        places = np.array([side + (size - low if positive else low - size - 1) for positive, size in sizes])
+        if 2 * count > LARGEST_TABLE:
+            return None
+        if (np.diff(places >> shift) > 0).all():
+            break
+    starts = np.arange(2 * count) << shift
+    below = np.searchsorted(places, starts)
+    nearest = np.append(places, 4 * side)[below] - starts
+    split = nearest < 1 << shift
+    codes = np.array(steps.results)
+    table = codes[below] << 24 | codes[below + split] << 16 | np.where(split, nearest, 0)
+    header = Entries(low=low, high=high, side=side, nan=2 * side, shift=shift, rest=(1 << shift) - 1)
+    return pack((*header, *table.tolist(), nan << 24 | nan << 16), WIDTH)

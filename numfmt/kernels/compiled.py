@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, philox, words
+from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, philox, searches, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -433,3 +433,20 @@ gguf_write_q8_0 = _loop(gguf.write_q8_0)
 gguf_write_q4_0 = _loop(gguf.write_q4_0)
 gguf_read_q8_0 = _loop(gguf.read_q8_0)
 gguf_read_q4_0 = _loop(gguf.read_q4_0)
+
+
+# searches of tables in blocks
+
+
+_compile_unpacking(searches.halving, searches.Halving)
+_compile_unpacking(searches.entries, searches.Entries)
+
+for _search_step in (
+    searches.limits, searches.short_over, searches.kept, searches.wide_kept, searches.wide_factor, searches.wide_over,
+    searches.wide_value, searches.serves, searches.below_least, searches.halved, searches.place_of, searches.told,
+):  # fmt: skip
+    register_jitable(_search_step)
+
+search_halving_rows = _loop(searches.halving_rows)
+search_entry_rows = _loop(searches.entry_rows)
+search_value_rows = _loop(searches.value_rows)
