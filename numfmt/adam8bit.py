@@ -88,7 +88,7 @@ def start(params: Any, profile: str = "bitsandbytes_cuda") -> State:
     (2, 256)
     """
     choose("profile", profile, PROFILES)
-    shape = np.shape(params)
+    shape = params.shape if hasattr(params, "shape") else _real("params", params).shape
     m, v = (_zeros(Block(of, "f32", SIZE, "flat", profile=profile), shape) for of in ("dyn8", "dyn8u"))
     return State(m, v)
 
@@ -123,13 +123,18 @@ def step(
     -------
     (ndarray like params, State)
 
+    Raises
+    ------
+    TypeError : no real numbers; params of another dtype; no State
+    ValueError : shapes that differ; a rate, a decay or eps below 0, betas outside of [0, 1)
+
     >>> params = np.ones(4, np.float32)
     >>> params, state = step(params, [0.1, -2.0, 0.0, 3.0], start(params))
     >>> params
     array([0.999, 1.001, 1.   , 0.999], dtype=float32)
     """
     given, g = _checked(params, grad, state)
-    hyper = _Hyper(lr, *betas, eps, weight_decay, state.steps + 1)
+    hyper = _hyper(lr, betas, eps, weight_decay, state.steps + 1)
     norms = state.norms
     if percentile is not None:
         clipped = clip(g, norms, hyper.steps, percentile)
@@ -158,9 +163,9 @@ def clip(grad: Any, norms: Array | None, step_number: int, percentile: int = 5) 
     >>> clip([30.0, 40.0], norms, 2)[:3]
     (50.0, 5.0, 0.10000000149011612)
     """
-    if not 0 <= percentile < RING:
-        raise ValueError(f"percentile= takes 0 to {RING - 1}, got {percentile!r}")
-    squared = F4(np.square(np.asarray(grad, np.float64)).sum())
+    _check_clipping(norms, step_number, percentile)
+    with np.errstate(over="ignore"):
+        squared = F4(np.square(np.asarray(_real("grad", grad), np.float64)).sum())
     kept = np.full(RING, squared) if norms is None or step_number == 1 else np.array(norms, F4)
     kept[step_number % RING] = squared
     norm, limit = np.sqrt(squared), np.sqrt(np.sort(kept)[percentile])
@@ -168,8 +173,11 @@ def clip(grad: Any, norms: Array | None, step_number: int, percentile: int = 5) 
     return Clip(float(norm), float(limit), float(scale), kept)
 
 
-def _checked(params: Any, grad: Any, state: State) -> tuple[Array, Array]:
-    given, g = np.asarray(params), np.asarray(grad, F4)
+def _checked(params: Any, grad: Any, state: Any) -> tuple[Array, Array]:
+    if not isinstance(state, State):
+        raise TypeError(f"state is that of `start` or of the step before, got {type(state).__name__}")
+    with np.errstate(over="ignore"):
+        given, g = np.asarray(params), _real("grad", grad).astype(F4)
     if given.dtype not in (np.float32, np.float16):
         raise TypeError(f"params are float32 or float16, got {given.dtype}")
     if not given.shape == g.shape == state.m.shape:
@@ -177,6 +185,42 @@ def _checked(params: Any, grad: Any, state: State) -> tuple[Array, Array]:
             f"params, grad and state have shapes {given.shape}, {g.shape} and {state.m.shape}; they are one"
         )
     return given, g
+
+
+def _real(what: str, given: Any) -> Array:
+    found = np.asarray(given)
+    if found.dtype.kind not in "biufV":
+        raise TypeError(f"{what} takes an array of real numbers, got one of {found.dtype}")
+    return found
+
+
+def _hyper(lr: Any, betas: Any, eps: Any, decay: Any, steps: int) -> _Hyper:
+    """Numbers that the library's optimizers take; they refuse the others too."""
+    for name, value in (("lr", lr), ("eps", eps), ("weight_decay", decay)):
+        if not (_is_number(value) and 0 <= value < math.inf):
+            raise ValueError(f"{name}= takes a finite number from 0 on, got {value!r}")
+    if not (isinstance(betas, (tuple, list)) and len(betas) == 2 and all(map(_is_number, betas))):
+        raise ValueError(f"betas= takes two numbers, got {betas!r}")
+    if not all(0 <= beta < 1 for beta in betas):
+        raise ValueError(f"betas= takes numbers from 0 on and below 1, got {betas!r}")
+    return _Hyper(float(lr), float(betas[0]), float(betas[1]), float(eps), float(decay), steps)
+
+
+def _is_number(x: Any) -> bool:
+    return isinstance(x, (int, float, np.integer, np.floating)) and not isinstance(x, bool)
+
+
+def _check_clipping(norms: Any, step_number: Any, percentile: Any) -> None:
+    if not (_is_whole(percentile) and 0 <= percentile < RING):
+        raise ValueError(f"percentile= takes 0 to {RING - 1}, got {percentile!r}")
+    if not (_is_whole(step_number) and step_number >= 1):
+        raise ValueError(f"step_number= counts from 1, got {step_number!r}")
+    if norms is not None and np.shape(norms) != (RING,):
+        raise ValueError(f"norms= takes {RING} squared norms, got an array of shape {np.shape(norms)}")
+
+
+def _is_whole(x: Any) -> bool:
+    return isinstance(x, (int, np.integer)) and not isinstance(x, bool)
 
 
 def _name_of(state: State) -> str:

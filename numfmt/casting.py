@@ -200,7 +200,7 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     """
     if isinstance(codes, (BlockArray, GGUFArray)):
         return _decoded_blocks(codes, fmt, dtype, out)
-    if isinstance(codes, os.PathLike) or (isinstance(codes, str) and fmt is None):
+    if isinstance(codes, (str, os.PathLike)):
         return _decoded_file(codes, fmt, dtype, out)
     if fmt is None:
         raise TypeError("decode needs the format of the codes, as in decode(codes, 'e4m3fn')")

@@ -229,12 +229,48 @@ def test_a_run_ends_where_float32_states_do(profile):
             ValueError,
             r"shapes \(3,\), \(3, 1\) and \(3,\)",
         ),
+        (
+            lambda: step_of(np.zeros(3, F4), np.zeros(3, complex)),
+            TypeError,
+            "grad takes .* real numbers, got one of complex",
+        ),
+        (lambda: step_of(np.zeros(3, F4), ["a"] * 3), TypeError, "grad takes an array of real numbers"),
+        (lambda: adam8bit.start("abc"), TypeError, "params takes an array of real numbers"),
+        (lambda: adam8bit.start(None), TypeError, "params takes an array of real numbers, got one of object"),
+        (lambda: adam8bit.step(ONES, ONES, ONES), TypeError, "state is that of `start`.*got ndarray"),
+        (lambda: step_with(lr=-1), ValueError, "lr= takes a finite number from 0 on, got -1"),
+        (lambda: step_with(lr="1"), ValueError, "lr= takes a finite number from 0 on, got '1'"),
+        (lambda: step_with(lr=math.nan), ValueError, "lr= takes a finite number"),
+        (lambda: step_with(eps=-1e-8), ValueError, "eps= takes a finite number"),
+        (lambda: step_with(weight_decay=math.inf), ValueError, "weight_decay= takes a finite number"),
+        (lambda: step_with(betas=(0.9, 1.0)), ValueError, "betas= takes numbers from 0 on and below 1"),
+        (lambda: step_with(betas=(0.9,)), ValueError, "betas= takes two numbers"),
+        (lambda: step_with(betas=0.9), ValueError, "betas= takes two numbers, got 0.9"),
+        (lambda: step_with(percentile=2.5), ValueError, "percentile= takes 0 to 99, got 2.5"),
+        (lambda: step_with(percentile=True), ValueError, "percentile= takes 0 to 99, got True"),
         (lambda: adam8bit.clip([1.0], None, 1, 100), ValueError, "percentile= takes 0 to 99, got 100"),
+        (lambda: adam8bit.clip([1.0], None, 0), ValueError, "step_number= counts from 1, got 0"),
+        (lambda: adam8bit.clip([1.0], ONES, 2), ValueError, r"norms= takes 100 squared norms.*shape \(3,\)"),
     ],
 )
 def test_what_cannot_be_served(call, error, message):
     with pytest.raises(error, match=message):
         call()
+
+
+ONES = np.ones(3, F4)
+
+
+def step_with(**keywords):
+    return adam8bit.step(ONES, ONES, adam8bit.start(ONES), **keywords)
+
+
+def test_numbers_past_float32_are_infinite():
+    """A gradient of which, as any that is not finite, moves nothing."""
+    moved, state = adam8bit.step(ONES, [1e300, 1.0, -1e300], adam8bit.start(ONES))
+    assert moved.tolist() == [1, F4(1) - F4(1e-3), 1]
+    assert np.isfinite(state.v.decode()).all()
+    assert adam8bit.clip([1e30] * 4, None, 1)[:3] == (math.inf, math.inf, 1.0)
 
 
 def step_of(params, grad):

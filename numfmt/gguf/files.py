@@ -100,7 +100,10 @@ class Cursor:
     def text(self) -> str:
         length = self.number()
         start = self.skip(length)
-        return str(self.data[start : self.at], "utf-8")
+        try:
+            return str(self.data[start : self.at], "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"a name at byte {start} of its header is no UTF-8") from None
 
 
 def entries(data: memoryview) -> list[Entry]:
