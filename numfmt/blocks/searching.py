@@ -6,8 +6,9 @@ definition in NumPy.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache, partial
+from itertools import product
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -35,7 +36,7 @@ HALVED = 16  # places that four comparisons tell apart
 WIDEST = 16  # bits below a threshold's entry
 NEAR = 2.0**-60  # where all thresholds or values but 0 are larger, float32 serves under scales from here
 FAR = 2.0**120  # up to here: no reciprocal is subnormal
-PIECE, LEAST_WIDTH = 1 << 16, 16  # elements that are turned at once, and columns of them
+PIECE, LEAST_WIDTH = 1 << 16, 64  # elements that are turned at once, and columns of them
 GUARD = (
     2.0**-120
 )  # numbers above, and above so much of the largest, are not subnormal, nor is what comes of them
@@ -159,33 +160,41 @@ def _reading_loop(compiled: Any, job: Job) -> Loop:
 
 
 def _in_lines(loop_of: Callable[[Job], Any], x: Array, out: Array, job: Job) -> None:
-    outer, n, inner = job.layout[:3]
-    width = min(max(PIECE // n, LEAST_WIDTH), inner)
-    depth = max(PIECE // (n * width), 1)
-    corners = [(i, j) for i in range(0, outer, depth) for j in range(0, inner, width)]
+    pieces = list(_pieces(job.layout))
 
     def turn(part: tuple[int, int]) -> None:
-        for i, j in corners[slice(*part)]:
-            _turned(loop_of, x, out, job, (slice(i, i + depth), slice(j, j + width)))
+        for piece in pieces[slice(*part)]:
+            _turned(loop_of, x, out, job, piece)
 
-    pool.run(turn, parts(len(corners), x.size))
+    pool.run(turn, parts(len(pieces), x.size))
+
+
+def _pieces(layout: Layout) -> Iterator[tuple[slice, slice, slice]]:
+    """Outer indices, groups and inner indices."""
+    width = min(max(PIECE // layout.size, LEAST_WIDTH), layout.inner)
+    height = min(max(PIECE // (layout.size * width), 1), layout.groups)
+    depth = max(PIECE // (layout.size * height * width), 1)
+    steps = (layout.outer, depth), (layout.groups, height), (layout.inner, width)
+    yield from product(*([slice(i, min(i + step, n)) for i in range(0, n, step)] for n, step in steps))
 
 
 def _turned(
-    loop_of: Callable[[Job], Any], x: Array, out: Array, job: Job, piece: tuple[slice, slice]
+    loop_of: Callable[[Job], Any], x: Array, out: Array, job: Job, piece: tuple[slice, slice, slice]
 ) -> None:
-    """One piece: outer and inner indices."""
-    layout = job.layout
+    outer, groups, inner = piece
+    layout, size = job.layout, job.layout.size
+    lines = slice(groups.start * size, min(groups.stop * size, layout.n))
 
-    def turned(a: Array, n: int) -> Array:
-        return a.reshape(layout.outer, n, layout.inner)[piece[0], :, piece[1]].swapaxes(1, 2)
+    def turned(a: Array, n: int, part: slice) -> Array:
+        return a.reshape(layout.outer, n, layout.inner)[outer, part, inner].swapaxes(1, 2)
 
-    absmax, short = (turned(a, layout.groups).reshape(-1) for a in (job.absmax, job.short))
-    along = layout._replace(outer=absmax.size // layout.groups, inner=1)
+    absmax, short = (turned(a, layout.groups, groups).reshape(-1) for a in (job.absmax, job.short))
+    numbers, target = (turned(a, layout.n, lines) for a in (x, out))
+    n = numbers.shape[2]
+    along = Layout(numbers.size // n, n, 1, min(size, n), False)
     loop = loop_of(job._replace(layout=along, absmax=absmax, short=short))
-    numbers, target = turned(x, layout.n).reshape(-1), turned(out, layout.n)
     result = np.empty(target.shape, F4 if out.dtype.kind == "f" else out.dtype.newbyteorder("="))
-    loop(numbers, result.reshape(-1), 0, along.rows()[0], 0)
+    loop(numbers.reshape(-1), result.reshape(-1), 0, along.rows()[0], 0)
     with np.errstate(over="ignore"):
         target[...] = result
 
