@@ -38,7 +38,7 @@ def test_the_digits_show_what_trees_and_blocks_do():
     pytest.importorskip("sklearn")
     runs = compare_states(epochs=3)
     f32, linear, linear_blocks, tree, blocks, cpu = runs.outcomes()
-    assert [row.loss > 1e6 for row in runs.outcomes()] == [False, True, True, False, False, False]
+    assert [row.loss < 1e6 for row in runs.outcomes()] == [True, False, False, True, True, True]  # or NaN
     assert abs(blocks.loss - f32.loss) < 0.1 * f32.loss
     assert abs(cpu.loss - f32.loss) < 0.02 * f32.loss
     for worse, better, factor in ((linear, tree, 2), (linear_blocks, blocks, 2), (tree, blocks, 1.2)):
