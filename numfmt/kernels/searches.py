@@ -18,9 +18,8 @@ from .codebook import BLOCK, ordered
 from .words import add, and_, put, put_code, real, select, shr, sub, umax, umin, word, xor
 
 ZERO, SIGN, TOP, UNIT = np.uint32(0), np.uint32(1 << 31), np.uint32(31), np.float32(1)
-HALF_WORD, BYTE, TOP_BYTE = np.uint32(16), np.uint32(255), np.uint32(24)
-LOW_HALF, CODE = np.uint32(0xFFFF), np.uint32(15)
-FOUR, EIGHT = np.uint32(4), np.uint32(8)
+FOUR, EIGHT, SIXTEEN, TOP_BYTE = np.uint32(4), np.uint32(8), np.uint32(16), np.uint32(24)
+CODE, BYTE, LOW_HALF = np.uint32(15), np.uint32(255), np.uint32(0xFFFF)
 
 
 class Halving(NamedTuple):
@@ -151,7 +150,7 @@ def halved(b: Any, q: Any) -> Any:
     low = select(second, select(first, q.last_6, q.last_2), select(first, q.last_4, q.last_0))
     high = select(second, select(first, q.last_7, q.last_3), select(first, q.last_5, q.last_1))
     fourth = key >= select(third, high, low)
-    place = add(select(second, HALF_WORD, ZERO), add(select(third, EIGHT, ZERO), select(fourth, FOUR, ZERO)))
+    place = add(select(second, SIXTEEN, ZERO), add(select(third, EIGHT, ZERO), select(fourth, FOUR, ZERO)))
     code = and_(shr(select(first, q.high_codes, q.low_codes), place), CODE)
     return select(and_(b, MAGNITUDE) > INFINITY, q.nan, code)
 
@@ -167,7 +166,7 @@ def place_of(b: Any, q: Any) -> Any:
 def told(entry: Any, place: Any, q: Any) -> Any:
     """The code of a place, of its entry."""
     above = and_(place, q.rest) >= and_(entry, LOW_HALF)
-    return select(above, and_(shr(entry, HALF_WORD), BYTE), shr(entry, TOP_BYTE))
+    return select(above, and_(shr(entry, SIXTEEN), BYTE), shr(entry, TOP_BYTE))
 
 
 # The loops. `u`: the largest magnitudes; `b`: `plain` and `limits`; a row shorter than `whole` is divided by
