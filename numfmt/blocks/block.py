@@ -27,7 +27,7 @@ from .bitsandbytes_steps import absmax
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import FLAT, Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
-from .reading import decoded, plain, read, rounded, single, wide
+from .reading import decoded, read, rounded, single, wide
 from .rules import RULES
 from .scale import FACTORS, LARGEST, LEAST, TINY, check_numbers, given_numbers
 from .shared import Request, SharedScale, refused
@@ -262,14 +262,16 @@ class Block(SharedScale):
             raise refused(self, f"{request.verb} to", bad, what, "nan= says what NaN becomes")
 
     def numbers(self, given: Input) -> Array:
+        """As they are; rounded to float32 before a library's steps and before a mean is taken off."""
         exactly = self.profile.factor is None and self.profile.search is None and not self.has_offset
-        return wide(given) if exactly else plain(given)
+        return wide(given) if exactly else rounded(given)
 
     def centred(self, x: Array, request: Request) -> tuple[Array, Array | None]:
         if self.offset is None:
             return x, None
         with np.errstate(all="ignore"):
-            offset = np.asarray(self._counted(x, request).mean(dtype=np.float64) if x.size else 0, np.float32)
+            flat = self._counted(x, request).reshape(-1)  # in C order, as sums depend on theirs
+            offset = np.asarray(flat.mean(dtype=np.float64) if x.size else 0, np.float32)
             return np.asarray(_with_number(x, request.nan).astype(np.float32) - offset), offset
 
     def stored(self, raw: Array) -> Any:

@@ -13,6 +13,7 @@ from laws.hard import noise_for, words
 import numfmt
 from blocks.exact_blocks import counted_shape, fl, in_steps, members, quantized
 from blocks.hard_steps import LARGEST, SMALLEST, hard_arrays, hard_rows
+from blocks.sampled import fields
 from numfmt import reference, registry
 from numfmt.blocks import TABLE, Block, BlockArray
 from numfmt.errors import RangeError
@@ -588,6 +589,56 @@ def test_a_block_longer_than_the_pieces_of_a_loop():
         for start in range(0, x.size, size)[:5]:
             part = block.encode(x[start : start + size])
             assert np.array_equal(part.codes, array.codes[start : start + size])
+
+
+ROUNDED_FIRST = [  # to float32, by libraries' steps and where a mean is taken off
+    "mxfp8_e4m3[profile=torchao,rule=rceil]", "mxfp4[profile=torchao]", "mxfp4[profile=modelopt]", "mxfp4[profile=microxcaling]",
+    "mxfp4[profile=compressed_tensors]", "deepseek_1x128[profile=deepgemm]", "nvfp4", "nvfp4[profile=torchao]", "hif4",
+    "bnb_int4", "bnb8[size=64,offset=mean]", "bnb_nf4[nested]", "block[of=int4,scale=f16,size=24,axis=flat,offset=mean]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rounding", [None, "to_odd"])
+@pytest.mark.parametrize("spec", ROUNDED_FIRST)
+def test_numbers_that_no_float32_holds_in_any_layout(spec, rounding):
+    """Past its range, and beside ties by less than its last bit."""
+    block = numfmt.parse(spec)
+    if rounding and not block.takes_nan:
+        return
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        x = rng.choice([0.25, 1.25, 2.5, 3.5, 5.0, 6.0, 1.0], (6, 64)) * rng.choice([1, -1], (6, 64))
+        x *= 1 + rng.choice([0, 2.0**-40, -(2.0**-40)], x.shape)
+        x[rng.integers(6)] *= 2.0 ** rng.choice([0, 126, 127])
+        whole = block.encode(x, rounding=rounding)
+        with np.errstate(over="ignore"):
+            single = block.encode(x.astype(np.float32), rounding=rounding)
+        if block.profile.factor or block.profile.search or block.has_offset:
+            assert fields(single) == fields(whole)
+        for other in (
+            np.asfortranarray(x),
+            x.astype(">f8"),
+            np.repeat(x, 2, axis=1)[:, ::2],
+            x[::-1].copy()[::-1],
+        ):
+            assert fields(block.encode(other, rounding=rounding)) == fields(whole)
+
+
+def test_a_mean_is_the_same_in_any_layout():
+    """Sums depend on their order: it is C order whatever lies in memory."""
+    block = numfmt.parse("block[of=int8,scale=f32,size=64,offset=mean]")
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        x = np.float32(rng.standard_normal((70, 90)) * 2.0 ** rng.integers(0, 60, (70, 90)))
+        x[35:] = -x[:35]  # the sum is what is lost on the way
+        whole = block.encode(x)
+        for other in (
+            np.asfortranarray(x),
+            x.astype(">f4"),
+            x[::-1].copy()[::-1],
+            np.repeat(x, 2, axis=1)[:, ::2],
+        ):
+            assert block.encode(other).offset.tobytes() == whole.offset.tobytes()
 
 
 # Noise
