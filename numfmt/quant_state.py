@@ -78,6 +78,8 @@ def tensors_of(array: BlockArray, name: str = "weight", dtype: str = "float16") 
     >>> tensors_of(numfmt.encode([1, -1, 0, 0.5], "bnb_nf4"))["weight"].tobytes().hex()
     'f07c'
     """
+    if not isinstance(name, str):
+        raise TypeError(f"the name of a weight is a string, got {name!r}")
     if dtype not in DTYPES:
         raise ValueError(f"dtype= is {', '.join(DTYPES)}, got {dtype!r}")
     kind, block = _kind_of(array), array.format
@@ -114,7 +116,7 @@ def tensors_of(array: BlockArray, name: str = "weight", dtype: str = "float16") 
 
 def _kind_of(array: Any) -> str:
     """The quant_type of an array that the library can read."""
-    form = getattr(array, "format", None)
+    form = array.format if isinstance(array, BlockArray) else None
     for kind, of in ELEMENTS.items():
         if isinstance(form, Block) and form.of == element(of) and form.axis == "flat" and _has_scales(form):
             return kind
@@ -148,11 +150,14 @@ def array_of(tensors: Mapping[str, Array], name: str = "weight") -> BlockArray:
     Raises
     ------
     ValueError : a tensor that is missing or does not fit the others
+    TypeError : no mapping of names to arrays
 
     >>> array = numfmt.encode(np.ones((2, 64)), "bnb_fp4")
     >>> array_of(tensors_of(array)).decode().sum()
     np.float32(128.0)
     """
+    if not isinstance(tensors, Mapping):
+        raise TypeError(f"tensors are given by their names, in a dict; got {type(tensors).__name__}")
     state = _state(tensors, name)
     codes = _codes(_taken(tensors, name, ""), state)
     count = -(-codes.size // state.size)
@@ -183,7 +188,10 @@ def _nested(tensors: Mapping[str, Array], name: str, codes: Array, state: State)
 def _state(tensors: Mapping[str, Array], name: str) -> State:
     found = [key for key in tensors if key.startswith(f"{name}{STATE}")]
     if len(found) != 1:
-        raise ValueError(f"{name!r} has {len(found)} tensors {name}{STATE}..., it is one")
+        known = ", ".join([*weights(tensors)][:5]) or "none"
+        raise ValueError(
+            f"{name!r} has {len(found)} tensors {name}{STATE}..., it is one; weights here: {known}"
+        )
     kind = found[0].removeprefix(f"{name}{STATE}")
     try:
         said = json.loads(np.asarray(tensors[found[0]]).tobytes())

@@ -142,6 +142,10 @@ def test_what_cannot_be_written(tmp_path):
             quant_state.tensors_of(encoded(spec, (4, 64)))
     with pytest.raises(ValueError, match="dtype= is float16, bfloat16, float32, got 'int8'"):
         quant_state.tensors_of(encoded("bnb_nf4", (4, 4)), dtype="int8")
+    with pytest.raises(TypeError, match="bitsandbytes reads arrays in bnb_nf4 and bnb_fp4, got 'str'"):
+        quant_state.tensors_of("abc")
+    with pytest.raises(TypeError, match="the name of a weight is a string, got 5"):
+        quant_state.tensors_of(encoded("bnb_nf4", (4, 4)), 5)
     with pytest.raises(TypeError, match="arrays are given by name"):
         storage.write_bitsandbytes(tmp_path / "x.safetensors", encoded("bnb_nf4", (4, 4)))
     with pytest.raises(FileError, match=r"expected .safetensors"):
@@ -244,6 +248,26 @@ def test_any_byte_of_the_header_or_state_changed_gives_arrays_or_an_error(tmp_pa
         path.write_bytes(raw[:at] + bytes([raw[at] ^ 0x11]) + raw[at + 1 :])
         with suppress(FileError):
             numfmt.decode(path)
+
+
+def test_tensors_without_the_weight():
+    parts = quant_state.tensors_of(encoded("bnb_nf4", (4, 4)), "layer.weight")
+    with pytest.raises(ValueError, match=r"'weight' has 0 tensors .*, it is one; weights here: layer.weight"):
+        quant_state.array_of(parts)
+    with pytest.raises(ValueError, match="weights here: none"):
+        quant_state.array_of({})
+    with pytest.raises(TypeError, match="tensors are given by their names, in a dict; got list"):
+        quant_state.array_of([1, 2])
+
+
+def test_huge_shapes_without_elements():
+    for shape in ([0, 1 << 47], [0, *[1 << 47] * 3]):
+        parts = quant_state.tensors_of(encoded("bnb_nf4", (0, 4)))
+        key = "weight.quant_state.bitsandbytes__nf4"
+        state = json.loads(parts[key].tobytes()) | {"shape": shape}
+        parts[key] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+        with suppress(ValueError):
+            assert quant_state.array_of(parts).decode().size == 0
 
 
 # The library itself
