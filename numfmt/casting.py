@@ -207,6 +207,11 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     packed = parse(fmt)
     if isinstance(packed, GGUF):
         return GGUFArray.unpack(codes, packed).decode(dtype, out)
+    if isinstance(packed, ScaledFormat):
+        raise TypeError(
+            f"codes of '{packed}' mean nothing without their scales: give the BlockArray that encode made, or"
+            " BlockArray.unpack(...) of packed bytes"
+        )
     form = element(packed)
     given = codes if isinstance(codes, np.ndarray) else _integers(codes, form)
     if given.dtype.kind not in "iu":

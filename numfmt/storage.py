@@ -35,6 +35,7 @@ from .quant_state import tensors_of
 from .registry import parse
 from .tensors import (
     DTYPES,
+    TABLE,
     FileError,
     check_cover,
     check_magic,
@@ -48,7 +49,6 @@ from .tensors import (
 Array = np.ndarray[Any, Any]
 Parts = dict[str, Array]
 LAYOUT = 1
-TABLE = "numfmt"
 MOST_AXES = 64  # of a NumPy array
 
 
@@ -89,12 +89,17 @@ def load(path: str | os.PathLike[str]) -> dict[str, BlockArray]:
     file = Path(path)
     kind = _kind(file, "read")
     with explaining(file):
-        text, parts = kind.read(file)
-        table = _table(text, parts)
-        arrays = {name: _array(name, line, parts) for name, line in table["arrays"].items()}
-        if parts:
-            raise FileError(f"it holds more than its arrays: {', '.join(map(repr, parts))}. Save it again")
-        return arrays
+        return arrays_of(file, kind)
+
+
+def arrays_of(file: Path, kind: Kind) -> dict[str, BlockArray]:
+    """The arrays of a file of that kind; the errors of `load`, which names the file in them."""
+    text, parts = kind.read(file)
+    table = _table(text, parts)
+    arrays = {name: _array(name, line, parts) for name, line in table["arrays"].items()}
+    if parts:
+        raise FileError(f"it holds more than its arrays: {', '.join(map(repr, parts))}. Save it again")
+    return arrays
 
 
 def load_one(path: str | os.PathLike[str]) -> BlockArray:

@@ -39,6 +39,7 @@ from .rounding import rounding_mode
 Array = np.ndarray[Any, Any]
 Wanted = Callable[[str], bool]
 CHUNK = 1 << 16  # elements
+TABLE = "numfmt"  # what arrays with scales are described under, in files that `storage` writes
 LONGEST_HEADER = 100_000_000  # bytes, as in the reference implementation of safetensors
 
 # safetensors dtype: (NumPy dtype of the stored words, format of the words if they are codes)
@@ -154,7 +155,7 @@ def _torch_or_numpy(x: Any) -> tuple[Array, Format | None]:
 def read(path: str | os.PathLike[str], wanted: Wanted = everything) -> Iterator[Tensor]:
     """The tensors of a `.npy`, `.npz`, `.safetensors` or `.gguf` file, one at a time.
 
-    All but `.npz` are memory-mapped; of an `.npz` one member is held at a time. Weights of 4 bits that bitsandbytes
+    Arrays that `BlockArray.save` has written come as `BlockArray`s. All but `.npz` are memory-mapped; of an `.npz` one member is held at a time. Weights of 4 bits that bitsandbytes
     has saved in a `.safetensors` file come as `BlockArray`s (`numfmt.quant_state`), blocks of a `.gguf` file as
     `GGUFArray`s, those of types that numfmt has no format of as values that the package gguf decodes.
 
@@ -215,8 +216,20 @@ def _load_npy(file: Path) -> Array:
 def _read_npz(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     check_magic(file, b"PK")
     with file.open("rb") as stream, np.load(stream, allow_pickle=False) as members:
+        if TABLE in members.files and _member(members, TABLE).dtype.kind == "U":
+            yield from _saved(file, wanted)
+            return
         for name in filter(wanted, members.files):
             yield _tensor(name, _member(members, name))
+
+
+def _saved(file: Path, wanted: Wanted) -> Iterator[Tensor]:
+    """The arrays of a file that `BlockArray.save` or `storage.save` has written."""
+    from .storage import KINDS, arrays_of
+
+    for name, array in arrays_of(file, KINDS[file.suffix.lower()]).items():
+        if wanted(name or file.stem):
+            yield Tensor(name or file.stem, array)
 
 
 def _member(members: Any, name: str) -> Array:
@@ -247,7 +260,10 @@ class Entry(NamedTuple):
 def _read_safetensors(file: Path, wanted: Wanted) -> Iterator[Tensor]:
     with file.open("rb") as stream:
         size = os.fstat(stream.fileno()).st_size
-        entries, start, _ = safetensors_header(stream, size)
+        entries, start, metadata = safetensors_header(stream, size)
+    if isinstance(metadata, dict) and TABLE in metadata:
+        yield from _saved(file, wanted)
+        return
     check_cover(entries, size - start)
     mapped = np.memmap(file, np.uint8, mode="r")
     known = {entry.name: entry for entry in entries}

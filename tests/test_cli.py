@@ -278,6 +278,8 @@ def test_cast_to_formats_that_share_scales(source, tmp_path, spec):
         array, whole = BlockArray.load(tmp_path / f"y{suffix}"), numfmt.encode(x, spec)
         assert array.codes.tobytes() == whole.codes.tobytes()
         assert array.decode().tobytes() == wanted.tobytes()
+        run("cast", tmp_path / f"y{suffix}", tmp_path / "z.npy", "--to", "f32")
+        assert np.load(tmp_path / "z.npy").tobytes() == wanted.tobytes()
 
 
 def test_cast_of_blocks_takes_modes(source):

@@ -129,6 +129,30 @@ def test_the_same_array_makes_the_same_bytes(suffix, tmp_path):
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
+@over_kinds
+def test_tensors_reads_them(suffix, tmp_path):
+    """And so do `decode` of a file, `compare` and the command line."""
+    path = tmp_path / f"x{suffix}"
+    save(path, {"w": encoded("mxfp4", (3, 32)), "v": encoded("nvfp4", (2, 48))})
+    found = {tensor.name: tensor.array for tensor in numfmt.tensors.read(path)}
+    assert {name: fields(array) for name, array in found.items()} == {
+        "w": fields(encoded("mxfp4", (3, 32))), "v": fields(encoded("nvfp4", (2, 48)))
+    }  # fmt: skip
+    assert [tensor.name for tensor in numfmt.tensors.read(path, lambda name: name == "v")] == ["v"]
+    assert numfmt.decode(path)["w"].tobytes() == found["w"].decode().tobytes()
+    assert [row.tensor for row in numfmt.compare(path, "bf16")] == ["v", "w"]
+    encoded("mxfp4", (3, 32)).save(path)
+    assert [tensor.name for tensor in numfmt.tensors.read(path)] == ["x"]
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(FileError, match=r"^cannot read '[^']*': (?!cannot)"):
+        list(numfmt.tensors.read(path))
+
+
+def test_an_array_by_the_name_of_the_table_is_an_array(tmp_path):
+    np.savez(tmp_path / "x.npz", numfmt=np.ones(3))
+    assert [tensor.name for tensor in numfmt.tensors.read(tmp_path / "x.npz")] == ["numfmt"]
+
+
 # What others find in the files
 
 

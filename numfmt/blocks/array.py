@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -308,5 +309,5 @@ def _kind_of(x: Any) -> str:
 
 def spread_bits(of: Format, shared: int, shape: Shape) -> float:
     """Bits of an element with its share of those that are shared."""
-    count = int(np.prod(shape, dtype=np.int64))
+    count = math.prod(shape)
     return of.bits + shared / count if count else float(of.bits)

@@ -95,10 +95,9 @@ def absmax(x: Array, peaks: Array, block: Block) -> Array:
     """The largest magnitudes as the library keeps them, float32."""
     search = block.profile.search
     assert search is not None
-    found = search.flushed(peaks.astype(F4))
+    found = np.asarray(search.flushed(peaks.astype(F4)))
     if search.divides_short:
-        short = np.nonzero(short_blocks(block.granularity, x.shape))
-        found[short] = np.maximum(found[short], F4(search.floor))
+        np.maximum(found, F4(search.floor), out=found, where=short_blocks(block.granularity, x.shape))
     return found
 
 

@@ -352,6 +352,15 @@ def test_specs_that_are_none(spec, message):
         numfmt.parse(spec)
 
 
+@pytest.mark.parametrize("spec", ["bnb_fp4[size=16,axis=-1]", "bnb8[axis=-1]", "bnb_nf4", "bnb_nf4[nested]"])
+def test_a_number_is_a_short_block(spec):
+    for x in (0.3, -2.0, 0.0, 1e-42):
+        number, row = (numfmt.encode(np.float32(given), spec) for given in (x, [x]))
+        assert number.shape == ()
+        assert number.codes.tobytes() == row.codes.tobytes()
+        assert number.decode().tobytes() == row.decode().tobytes()
+
+
 def test_given_scales():
     array = numfmt.encode(F4([1, -3, 0.5, 9]), "bnb8[size=2]", scale=[2, 4])
     assert array.scales.tolist() == [2, 4]

@@ -359,6 +359,12 @@ def test_sizes(spec, shape, bits, nbytes):
     assert array.nbytes == nbytes
 
 
+def test_shapes_of_more_elements_than_an_integer_of_64_bits_holds():
+    shape = (2**40, 2**40)
+    assert numfmt.parse("mxfp4").bits_per_element(shape) == 4.25
+    assert numfmt.parse("nvfp4").bits_per_element(shape) == pytest.approx(4.5)
+
+
 # Construction
 
 

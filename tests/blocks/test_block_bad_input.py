@@ -257,6 +257,15 @@ def test_arrays_that_cannot_be_served(x, error, message):
                 verb(x, spec)
 
 
+def test_codes_without_their_scales():
+    array = numfmt.encode(X, "mxfp4")
+    for codes in (array.codes, array.pack(), array.codes.tolist()):
+        with pytest.raises(
+            TypeError, match="codes of 'mxfp4' mean nothing without their scales: give the BlockArray"
+        ):
+            numfmt.decode(codes, "mxfp4")
+
+
 def test_tiles_need_two_axes():
     for x in (X[0], np.float32(1)):
         with pytest.raises(ValueError, match=r"tiles of 128x128 need two axes or more, got shape \(.*\)"):
