@@ -20,6 +20,7 @@ from .registry import list_formats, parse
 
 if TYPE_CHECKING:
     from . import adam8bit as adam8bit
+    from . import arithmetic as arithmetic
     from . import calibration as calibration
     from . import fixed_point as fixed_point
     from . import flexpoint as flexpoint
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from . import tensors as tensors
     from . import testing as testing
     from . import training as training
+    from .arithmetic import add, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
     from .gemm import matmul, prepack
@@ -44,39 +46,54 @@ __all__ = [
     "RangeError",
     "SpecError",
     "__version__",
+    "add",
     "cast",
     "compare",
+    "convert",
     "decode",
+    "div",
     "encode",
     "explain",
     "finfo",
+    "fma",
     "list_formats",
     "matmul",
+    "mul",
     "pack",
     "parse",
     "prepack",
+    "sqrt",
+    "sub",
     "unpack",
 ]
 del _blocks, _formats, _gguf
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
     "adam8bit": "",
+    "add": "arithmetic",
+    "arithmetic": "",
     "calibration": "",
     "compare": "comparison",
+    "convert": "arithmetic",
+    "div": "arithmetic",
     "explain": "explanation",
     "finfo": "limits",
     "fixed_point": "",
     "flexpoint": "",
+    "fma": "arithmetic",
     "gemm": "",
     "gemmlowp": "",
     "interop": "",
     "matmul": "gemm",
+    "mul": "arithmetic",
     "noise": "",
     "pack": "packing",
     "plotting": "",
     "prepack": "gemm",
     "quant_state": "",
+    "sqrt": "arithmetic",
     "storage": "",
+    "sub": "arithmetic",
     "tensors": "",
     "testing": "",
     "training": "",

@@ -216,8 +216,8 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     given = codes if isinstance(codes, np.ndarray) else _integers(codes, form)
     if given.dtype.kind not in "iu":
         raise TypeError(f"codes are integers, got an array of dtype {given.dtype}")
-    result_dtype = _result_dtype(form, None, dtype, out)
-    result = _decoded(given, form, result_dtype, out)
+    wanted = result_dtype(form, None, dtype, out)
+    result = _decoded(given, form, wanted, out)
     return result[()] if np.isscalar(codes) and out is None else result
 
 
@@ -348,7 +348,7 @@ def _wanted(job: Plan, given: np.dtype[Any] | None, dtype: Any, out: Any) -> np.
     """The dtype of what a plan makes of an array of dtype `given`."""
     if job.codes:
         return outputs.code_dtype(outputs.own_code_dtype(job.fmt), job.fmt, dtype, out)
-    return _result_dtype(job.fmt, given, dtype, out)
+    return result_dtype(job.fmt, given, dtype, out)
 
 
 def _is_scalar(x: Any) -> bool:
@@ -408,7 +408,7 @@ def _holding(fmt: Format, itemsize: int) -> bool:
     return fmt.fits(*_FLOATS[itemsize])
 
 
-def _result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any]:
+def result_dtype(fmt: Format, given: Any, dtype: Any, out: Any) -> np.dtype[Any]:
     if dtype is None and out is not None:
         dtype = getattr(out, "dtype", None)
     if dtype is not None:

@@ -1,4 +1,4 @@
-"""The numpy engine: the formulas of `kernels.floats`, `.fixed` and `.codebook` on whole blocks of an array.
+"""The numpy engine: the formulas of `kernels.floats`, `.fixed`, `.codebook` and `.odd` on whole blocks of an array.
 
 Same names and arguments as the compiled loops.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..kernels import codebook, fixed, floats
+from ..kernels import codebook, fixed, floats, odd
 from ..kernels.floats import decoding, rounding
 from ..kernels.words import and_, count_real, load, load_word, or_, real, shl, significand, sub, xor
 from ..noise import BLOCK, words
@@ -242,3 +242,30 @@ def decode_codes(codes: Any, out: Any, p: Any) -> Any:
 def fill_noise(out: Any, p: Any) -> None:
     k0, k1, low, high, first = map(int, p)
     out[:] = words(k1 << 32 | k0, first * BLOCK, out.size, high << 32 | low)
+
+
+def _odd(formula: Any) -> Any:
+    """The loop of a formula of float64 numbers."""
+
+    def loop(*arrays: Any) -> None:
+        *given, out = arrays
+        with np.errstate(all="ignore"):
+            for part in _blocks(out.size):
+                out[part] = formula(*(load(x[part], odd.ZERO) for x in given))
+
+    return loop
+
+
+def _quiet(formula: Any) -> Any:
+    return _odd(lambda *given: odd.quiet(formula(*given)))
+
+
+add_odd, sub_odd, mul_odd = map(_quiet, (odd.odd_sum, odd.odd_difference, odd.product))
+div_odd, sqrt_odd, fma_odd = map(_quiet, (odd.odd_quotient, odd.odd_root, odd.odd_fused))
+convert_odd = _odd(lambda x: x)
+
+
+def flag(w: Any, r: Any, out: Any, ends: Any) -> None:
+    with np.errstate(all="ignore"):
+        for part in _blocks(out.size):
+            out[part] = odd.exceptions(w[part], load(r[part], odd.ZERO), *ends)

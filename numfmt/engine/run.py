@@ -12,7 +12,7 @@ import numpy as np
 
 from .. import cuts, reference
 from ..errors import RangeError
-from ..format import Format
+from ..format import Format, Value
 from ..kernels.words import load
 from ..noise import BLOCK, key
 from ..reference import Policy, is_negative
@@ -310,14 +310,14 @@ def refuse(source: Input, job: Plan, noise: Noise | None) -> None:
     """Raise `RangeError` if the policy refuses some value: how many there are and the first."""
     count, first, start, example = 0, -1, 0, 0.0
     for x in number_chunks(source):
-        bad = _offenders(x, job, noise, start)
+        bad = offenders(x, job, noise, start)
         if bad.any() and first < 0:
             first = start + int(np.argmax(bad))
             example = float(x[np.argmax(bad)])
         count += int(bad.sum())
         start += x.size
     if count:
-        _raise(job, count, source.array, first, example)
+        raise_refused(job, count, source.array, first, example)
 
 
 def number_chunks(source: Input) -> Iterator[Array]:
@@ -334,7 +334,8 @@ def number_chunks(source: Input) -> Iterator[Array]:
                 yield values
 
 
-def _offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
+def offenders(x: Array, job: Plan, noise: Noise | None, start: int) -> Array:
+    """Which numbers, element `start` and those behind it, the policy refuses."""
     fmt, policy = job.fmt, job.policy
     bad = np.isnan(x) if policy.nan_code == -1 else np.zeros(x.shape, bool)
     if policy.wraps:
@@ -378,14 +379,14 @@ def _ends(fmt: Format, policy: Policy) -> tuple[float, float, float, float]:
 
 def _last_taken(fmt: Format, policy: Policy, side: int, noise: int) -> float:
     """The float64 farthest from the format's largest value, on one side, that does not overflow."""
-    taken, refused = _ordinal(_floor(fmt.max)), side * (_ordinal(math.inf))
+    taken, refused = ordinal_of(_floor(fmt.max)), side * (ordinal_of(math.inf))
     while abs(refused - taken) > 1:
         middle = (taken + refused) // 2
-        if _is_refused(_float_at(middle), fmt, policy, noise):
+        if _is_refused(float_at(middle), fmt, policy, noise):
             refused = middle
         else:
             taken = middle
-    return _float_at(taken)
+    return float_at(taken)
 
 
 def _floor(x: Fraction) -> float:
@@ -394,12 +395,12 @@ def _floor(x: Fraction) -> float:
     return near if near <= x else math.nextafter(near, -math.inf)
 
 
-def _ordinal(x: float) -> int:
+def ordinal_of(x: float) -> int:
     """The place of a float64 among all, 0 at zero."""
     return int(math.copysign(1, x)) * int(np.float64(abs(x)).view(np.int64))
 
 
-def _float_at(ordinal: int) -> float:
+def float_at(ordinal: int) -> float:
     return math.copysign(float(np.int64(abs(ordinal)).view(np.float64)), ordinal)
 
 
@@ -411,7 +412,8 @@ def _is_refused(x: Any, fmt: Format, policy: Policy, noise: int) -> bool:
     return False
 
 
-def _raise(job: Plan, count: int, x: Array, first: int, example: float) -> None:
+def raise_refused(job: Plan, count: int, x: Array, first: int, example: float) -> None:
+    """The error for `count` numbers like `example`, of which `first`, counted in C order, is the first."""
     index = tuple(int(i) for i in np.unravel_index(first, x.shape)) if x.ndim else ()
     at = f"; first at {index[0] if len(index) == 1 else index}" if index else ""
     verb = "encode" if job.codes else "cast"
@@ -436,13 +438,15 @@ def decode_into(codes: Array, job: DecodingPlan, out: Array) -> int:
 
 
 def _decode_exactly(codes: Array, fmt: Format, out: Array) -> int:
-    top = (1 << fmt.bits) - 1
-    out[...] = [_decoded(int(c) & top, fmt) for c in codes]
+    out[...] = [float(decoded(c, fmt)) for c in codes]
     return max(int(c) % (1 << 64) for c in codes)
 
 
-def _decoded(code: int, fmt: Format) -> float:
-    """The float of a code; NaN has the sign bit of the code where NaNs have signs."""
-    value = float(fmt.value(code))
-    signed = math.isnan(value) and fmt.nan(True) != fmt.nan()
-    return math.copysign(value, -1 if code >> (fmt.bits - 1) else 1) if signed else value
+def decoded(code: Any, fmt: Format) -> Value:
+    """The exact value of a code, be it signed or a residue; NaN has the sign bit of the code where NaNs have signs."""
+    plain = int(code) & ((1 << fmt.bits) - 1)
+    value = fmt.value(plain)
+    if not isinstance(value, float) or not math.isnan(value):
+        return value
+    signed = fmt.nan(True) != fmt.nan()
+    return math.copysign(value, -1 if signed and plain >> (fmt.bits - 1) else 1)

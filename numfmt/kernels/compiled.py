@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, philox, searches, words
+from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, odd, philox, searches, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -450,3 +450,31 @@ for _search_step in (
 search_halving_rows = _loop(searches.halving_rows)
 search_entry_rows = _loop(searches.entry_rows)
 search_value_rows = _loop(searches.value_rows)
+
+
+# arithmetic
+
+
+@overload(odd.residue)
+def _overload_residue(a, b, p):
+    return lambda a, b, p: _fma(a, b, -p)
+
+
+for _operation in (
+    odd.stepped, odd.odd_sum, odd.odd_difference, odd.product, odd.odd_fused, odd.halves, odd.odd_quotient,
+    odd.odd_root, odd.quiet, odd.exceptions, odd.outside, odd.stepped_single, odd.single_sum,
+    odd.single_difference, odd.single_product,
+):  # fmt: skip
+    register_jitable(_operation)
+
+add_odd = _loop(odd.add_odd)
+sub_odd = _loop(odd.sub_odd)
+mul_odd = _loop(odd.mul_odd)
+div_odd = _loop(odd.div_odd)
+sqrt_odd = _loop(odd.sqrt_odd)
+fma_odd = _loop(odd.fma_odd)
+convert_odd = _loop(odd.convert_odd)
+add_single = _loop(odd.add_single)
+sub_single = _loop(odd.sub_single)
+mul_single = _loop(odd.mul_single)
+flag = _loop(odd.flag)
