@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .arithmetic import add, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
-    from .gemm import matmul, prepack
+    from .gemm import matmul, prepack, units
     from .limits import finfo
     from .packing import pack, unpack
 
@@ -64,6 +64,7 @@ __all__ = [
     "prepack",
     "sqrt",
     "sub",
+    "units",
     "unpack",
 ]
 del _blocks, _formats, _gguf
@@ -97,6 +98,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "tensors": "",
     "testing": "",
     "training": "",
+    "units": "gemm",
     "unpack": "packing",
 }
 

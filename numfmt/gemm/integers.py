@@ -76,7 +76,8 @@ def prepack(b: Any) -> Prepacked:
 @overload
 def matmul(
     a: Any, b: Any, *, dtype: Any = ..., accumulator: Any = ..., overflow: str | None = ...,
-    sums: Literal[False] = ..., out: Array | None = ..., engine: str | None = ...,
+    sums: Literal[False] = ..., out: Array | None = ..., engine: str | None = ..., unit: Any = ..., c: Any = ...,
+    fmt: Any = ..., cut: str | None = ..., scales: Any = ...,
 ) -> Array: ...  # fmt: skip
 
 
@@ -97,8 +98,13 @@ def matmul(
     sums: bool = False,
     out: Array | None = None,
     engine: str | None = None,
+    unit: Any = None,
+    c: Any = None,
+    fmt: Any = None,
+    cut: str | None = None,
+    scales: Any = None,
 ) -> Any:
-    """The matrix product of integers, exact in its accumulator.
+    """The matrix product of integers, exact in its accumulator; or of floats, as a matrix unit computes it.
 
     Parameters
     ----------
@@ -121,6 +127,20 @@ def matmul(
         "kernel" is compiled for this CPU, and the default where numba is there; `dtype=np.int64` has
         no kernel and uses float64 products, which are exact. "numpy" multiplies floats in pieces so
         short that nothing is rounded. "reference" is NumPy's product of int64.
+    unit : str or Unit, optional
+        A matrix unit of `numfmt.units()`: a b + c, bit for bit. Then `a`, `b` and `c` are floats that must be
+        values of the unit's formats, k goes up in the unit's steps, the last of them filled with zeros, and
+        the result is float32 (float64 for float64 units). engine="reference" is exact rational arithmetic.
+        What nobody has confirmed on hardware is marked UNVERIFIED there. Library kernels may split K.
+    c : array that broadcasts to the result, optional
+        The initial sum; +0 where it is left out.
+    fmt : str or Format, optional
+        Cast `a` and `b` to this format first, nearest even.
+    cut : "raw", optional
+        For tf32 units: float32 words lose their low 13 bits, as the unit reads them. A NaN whose other bits
+        are zeros becomes an infinity.
+    scales : pair of arrays, optional
+        Of block-scaled units: shapes (..., M, K / block) and (..., K / block, N). Their signs are ignored.
 
     Returns
     -------
@@ -129,7 +149,7 @@ def matmul(
 
     Raises
     ------
-    TypeError : other dtypes, floats among them
+    TypeError : other dtypes, floats without `unit` among them
     ValueError : shapes that do not match
     RangeError : ``overflow="raise"``, and the accumulator overflows at some step
 
@@ -148,7 +168,16 @@ def matmul(
     [[20000, -100], [-100, 32513]]
     >>> matmul(a, a.T, accumulator="int12").tolist()
     [[-480, -100], [-100, -255]]
+    >>> tall = np.array([[2.0**24, 1.0, 1.0]])
+    >>> matmul(tall, [1.0, 1.0, 1.0], unit="nvidia_h100_bf16"), matmul(tall, [1.0, 1.0, 1.0], unit="fma_sequential")
+    (array([1.6777218e+07], dtype=float32), array([1.6777216e+07], dtype=float32))
     """
+    if unit is not None:
+        return _by_unit(
+            a, b, unit, (dtype, accumulator, overflow, sums or None), c, fmt, cut, scales, out, engine
+        )
+    if not (c is fmt is cut is scales is None):
+        raise TypeError("c, fmt, cut and scales belong to matrix units: give unit=, one of numfmt.units()")
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
     if not _are_matrices(x, y):
         how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
@@ -175,6 +204,16 @@ def matmul(
     elif out is not target:
         out[...] = target
     return (out, *found) if sums else out
+
+
+def _by_unit(a: Any, b: Any, unit: Any, of_integers: tuple[Any, ...], *given: Any) -> Any:
+    from . import unit_products
+
+    if any(x is not None for x in of_integers):
+        raise TypeError(
+            "dtype, accumulator, overflow and sums are for integers: a unit has its own. Leave them out"
+        )
+    return unit_products.multiply(a, b, unit, *given)
 
 
 def multiply(

@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, codebook, fixed, floats, gemmlowp, gguf, odd, philox, searches, words
+from . import affine, blocks, codebook, fixed, floats, fused, gemmlowp, gguf, odd, philox, searches, words
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -478,3 +478,24 @@ add_single = _loop(odd.add_single)
 sub_single = _loop(odd.sub_single)
 mul_single = _loop(odd.mul_single)
 flag = _loop(odd.flag)
+
+
+# aligned sums of matrix units
+
+
+@intrinsic
+def _whole(typing: Any, x: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        truncation = builder.module.declare_intrinsic("llvm.trunc", [args[0].type])
+        return builder.call(truncation, args)
+
+    return x(x), emit
+
+
+@overload(fused.whole)
+def _overload_whole(x):
+    return lambda x: _whole(x)
+
+
+register_jitable(fused.power_of_two)
+sum_aligned = _loop(fused.sum_aligned)
