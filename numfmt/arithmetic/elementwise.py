@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
-from ..casting import check_codes, result_dtype
-from ..engine import inputs, outputs
+from ..casting import result_dtype
+from ..engine import outputs
 from ..engine.draws import source as noise_source
 from ..engine.inputs import Input
 from ..engine.plan import plan
+from ..engine.run import decoded
 from ..errors import choose
 from ..format import Format
 from ..reference import policy
@@ -18,6 +20,7 @@ from ..registry import element
 from .exceptions import TININESS
 from .execution import Job, run
 from .nans import PROFILES
+from .operands import dtype_of, formats_of, handed, mapped, read
 from .operations import OPERATIONS
 
 Array = np.ndarray[Any, Any]
@@ -50,7 +53,7 @@ def add(a: Any, b: Any, fmt: Any, **how: Unpack[Keywords]) -> Any:
     Parameters
     ----------
     a, b : array_like of real numbers, shapes that go together
-        Taken as exact, whatever their dtype. With ``codes=True`` integers: codes of `operands`.
+        Taken as exact, whatever their dtype; a `Fraction`, a `Decimal`, a decimal string too. With ``codes=True`` integers: codes of `operands`.
     fmt : str, Format or dtype
         Of the result.
     rounding, overflow, nan, seed, noise, random_bits, dtype, out, engine
@@ -75,7 +78,8 @@ def add(a: Any, b: Any, fmt: Any, **how: Unpack[Keywords]) -> Any:
 
     Returns
     -------
-    ndarray or NumPy scalar : values, of the dtype of `cast`; or codes
+    ndarray or NumPy scalar : values, in the widest float dtype of the operands if it holds those of the format, else
+        as `cast` has it; or codes. Of torch tensors a tensor.
     flags : uint8 of the same shape, with ``flags=True``
         inexact 1, underflow 2, overflow 4, divide by zero 8, invalid 16, as Berkeley TestFloat has them.
 
@@ -161,15 +165,27 @@ def convert(a: Any, fmt: Any, **how: Unpack[Keywords]) -> Any:
 
 
 def _operate(
-    name: str, given: tuple[Any, ...], fmt: Any, *, rounding: Any = None, overflow: Any = None, nan: Any = None,
-    seed: Any = None, noise: Any = None, random_bits: Any = None, codes: bool = False, operands: Any = None,
-    ftz: str | None = None, daz: bool = False, tininess: str = "after", flags: bool = False,
-    nan_profile: str | None = None, dtype: Any = None, out: Any = None, engine: str | None = None,
+    name: str, given: tuple[Any, ...], fmt: Any, *, operands: Any = None, codes: bool = False, out: Any = None,
+    **how: Any,
 ) -> Any:  # fmt: skip
     form = element(fmt)
-    formats = _formats(operands, form, len(given))
-    sources = [_codes(x, f) if codes else _values(x) for x, f in zip(given, formats, strict=True)]
-    shape = _shape(sources)
+    formats = formats_of(operands, form, len(given))
+    sources = read(given, formats, codes)
+    typed = dtype_of(sources, given)
+    found, marks = rounded(name, sources, form, formats, typed, codes=codes, out=out, **how)
+    found = handed(found, given, out)
+    return found if marks is None else (found, handed(marks, given, out))
+
+
+def rounded(
+    name: str, sources: tuple[Input, ...], form: Format, formats: tuple[Format, ...], typed: Any,
+    *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None, noise: Any = None, random_bits: Any = None,
+    codes: bool = False, ftz: str | None = None, daz: bool = False, tininess: str = "after", flags: bool = False,
+    nan_profile: str | None = None, dtype: Any = None, out: Any = None, engine: str | None = None,
+) -> tuple[Array, Array | None]:  # fmt: skip
+    """An operation on operands of one shape, whose float dtype is `typed`: results, and exceptions if `flags` asks
+    for them."""
+    shape = sources[0].array.shape
     if flags and nan is None and form.nan() is None:
         nan = "max"
     rule = policy(form, rounding, overflow, nan, random_bits)
@@ -178,48 +194,25 @@ def _operate(
     nans = None if nan_profile is None else PROFILES[choose("nan_profile", nan_profile, PROFILES)]
     job = Job(OPERATIONS[name], plan(form, rule, codes, engine), formats, bool(daz), flush, tiny, nans)
     draws = noise_source(rule, seed, noise, shape)
-    result = outputs.output(shape, _dtype(job, sources, dtype, out), out)
+    result = outputs.output(shape, _dtype(job, typed, dtype, out), out)
     marks = np.empty(shape, np.uint8) if flags else None
-    spread = tuple(x._replace(array=np.broadcast_to(x.array, shape)) for x in sources)
-    run(job, spread, result, draws, marks)
-    scalar = out is None and all(np.isscalar(x) for x in given)
-    found = result[()] if scalar else result
-    return found if marks is None else (found, marks[()] if scalar else marks)
+    if result.dtype.kind == "O":
+        _run_exactly(job, sources, result, draws, marks)
+    else:
+        run(job, sources, result, draws, marks)
+    return result, marks
 
 
-def _formats(operands: Any, form: Format, count: int) -> tuple[Format, ...]:
-    """One format for each operand: that of the result unless the call says others."""
-    if operands is None:
-        return (form,) * count
-    specs = operands if isinstance(operands, (tuple, list)) else (operands,) * count
-    if len(specs) != count:
-        raise ValueError(f"operands= takes one format, or {count}, got {len(specs)}")
-    return tuple(element(spec) for spec in specs)
+def _run_exactly(job: Job, sources: tuple[Input, ...], out: Array, draws: Any, marks: Array | None) -> None:
+    """Exact values of codes."""
+    asked = job.plan
+    codes = np.empty(out.shape, outputs.own_code_dtype(job.fmt))
+    run(replace(job, plan=plan(job.fmt, asked.policy, True, asked.asked)), sources, codes, draws, marks)
+    out[...] = mapped(lambda code: decoded(code, job.fmt), codes)
 
 
-def _values(x: Any) -> Input:
-    return inputs.classify(x if isinstance(x, np.ndarray) else inputs.as_array(x))
-
-
-def _codes(x: Any, form: Format) -> Input:
-    codes = np.asarray(x)
-    if codes.dtype.kind not in "iu":
-        raise TypeError(f"codes=True takes integers, got an array of dtype {codes.dtype}")
-    check_codes(codes, form)
-    return Input(codes, form)
-
-
-def _shape(sources: list[Input]) -> tuple[int, ...]:
-    shapes = [x.array.shape for x in sources]
-    try:
-        return np.broadcast_shapes(*shapes)
-    except ValueError:
-        raise ValueError(f"operands of shapes {' and '.join(map(str, shapes))} do not go together") from None
-
-
-def _dtype(job: Job, sources: list[Input], dtype: Any, out: Any) -> np.dtype[Any]:
-    """Of codes that of the format; of values the widest float dtype of the operands, if it holds the format's."""
+def _dtype(job: Job, typed: Any, dtype: Any, out: Any) -> np.dtype[Any]:
+    """Of codes that of the format; of values that of the operands, if it holds the format's."""
     if job.plan.codes:
         return outputs.code_dtype(outputs.own_code_dtype(job.fmt), job.fmt, dtype, out)
-    floats = [x.array.dtype for x in sources if x.coded is None and x.array.dtype.kind == "f"]
-    return result_dtype(job.fmt, np.result_type(*floats) if floats else None, dtype, out)
+    return result_dtype(job.fmt, typed, dtype, out)

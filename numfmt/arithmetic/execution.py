@@ -36,14 +36,14 @@ from ..reference import WORD_BITS, Policy, encode, exact, is_negative
 from . import exceptions, nans
 from .exceptions import Ends
 from .nans import Profile
+from .operands import EXACT, is_tiny, near, zero_like
 from .operations import Operation
 
 Array = np.ndarray[Any, Any]
 SHORT, KEPT = 22, 52  # significant bits of a number rounded to odd, above the odd one
 COST = 3.0  # ns an element, roughly
+KEPT_BY_INTEGERS = np.uint8(~UNDERFLOW & 0xFF)  # no integer underflows (IEEE 754-2019, 5.8)
 CHUNK = 1 << 16  # elements; their scratch stays in the second-level cache
-EXACT = 1 << 53  # integers up to it are float64
-MOST = Fraction(float(np.finfo(np.float64).max))
 F4, F8 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -173,7 +173,7 @@ class _Work(NamedTuple):
                 w[i], _, _ = self._one(operands, _word(words, i))
                 bad[i] = False
             except RangeError:
-                w[i], bad[i] = _near(self.job.operation.exact(*operands, zero=self.job.zero)), True
+                w[i], bad[i] = near(self.job.operation.exact(*operands, zero=self.job.zero)), True
         return bad, w
 
     def _numbers(self, given: list[Input]) -> tuple[list[Array], Array | None]:
@@ -249,6 +249,7 @@ class _Work(NamedTuple):
             marks[special] = _of_specials(w[special], operands)
             marks[special] |= _signalling([_part(x, special) for x in given])
         if self.job.is_to_grid:
+            marks &= KEPT_BY_INTEGERS
             marks[~np.isfinite(w) | (marks & OVERFLOW != 0)] = INVALID
 
     def _mark_draws(
@@ -280,7 +281,7 @@ class _Work(NamedTuple):
             if marks is not None:
                 mark |= _signalling([_part(x, slice(i, i + 1)) for x in given])[0]
                 lost = self.job.is_to_grid and (mark & OVERFLOW or any(map(is_special, operands)))
-                marks[i] = INVALID if lost else mark
+                marks[i] = INVALID if lost else mark & KEPT_BY_INTEGERS if self.job.is_to_grid else mark
         return refused
 
     def _operands(self, given: list[Input], i: int) -> tuple[Value, ...]:
@@ -288,9 +289,7 @@ class _Work(NamedTuple):
 
     def _operand(self, source: Input, i: int, fmt: Format) -> Value:
         x = exact(source.array[i]) if source.coded is None else decoded(source.array[i], source.coded)
-        if self.job.daz and not is_special(x) and abs(Fraction(x)) < fmt.min_normal:
-            return -0.0 if is_negative(x) else Fraction(0)
-        return x
+        return zero_like(x) if self.job.daz and is_tiny(x, fmt) else x
 
     def _one(self, operands: tuple[Value, ...], noise: int) -> tuple[float, Any, int]:
         """A float64 near an exact result, what it gives, and its exceptions."""
@@ -300,8 +299,8 @@ class _Work(NamedTuple):
         if isinstance(x, float) and not math.isfinite(x):
             mark = exceptions.of_special(x, operands)
         if job.plan.codes:
-            return _near(x), fmt.outward(code), mark
-        return _near(x), value_of(fmt, code, is_negative(x), x != x, policy), mark
+            return near(x), fmt.outward(code), mark
+        return near(x), value_of(fmt, code, is_negative(x), x != x, policy), mark
 
     def _choose_nans(self, given: list[Input], w: Array, out: Array) -> None:
         """NaN results as the profile has them."""
@@ -389,7 +388,7 @@ def _number(source: Input) -> tuple[Array, Array | None]:
         return (values, None) if narrow else (values, _wide(values))
     if inputs.width_of(x.dtype) == 32:
         return x.astype(F4, copy=False), None
-    double = x.astype(F8, copy=False)
+    double = np.array([near(v) for v in x]) if x.dtype.kind == "O" else x.astype(F8, copy=False)
     wide = _wide(double)
     lost = _lost(x, double)
     return double, wide if lost is None else lost if wide is None else lost | wide
@@ -404,6 +403,8 @@ def _wide(x: Array) -> Array | None:
 
 def _lost(x: Array, double: Array) -> Array | None:
     """Where float64 may differ from wider numbers."""
+    if x.dtype.kind == "O":
+        return np.array([v == v and float(d) != v for v, d in zip(x, double, strict=True)], bool)
     if x.dtype.kind == "f":
         return None if x.dtype == F8 else (double.astype(x.dtype) != x) & ~np.isnan(x)
     return None if x.dtype.itemsize < 8 else (x > EXACT) | (x < -EXACT if x.dtype.kind == "i" else False)
@@ -428,13 +429,6 @@ def _values(out: Array, plan: Plan) -> Array:
     values = np.empty(out.size, F8)
     decode_into(out, decoding_plan(plan.fmt), values)
     return values
-
-
-def _near(x: Value) -> float:
-    """A float64 near a value."""
-    if is_special(x) or abs(Fraction(x)) <= MOST:
-        return float(x)
-    return -math.inf if is_negative(x) else math.inf
 
 
 def _refuse(job: Job, operands: tuple[Input, ...], noise: Noise | None) -> None:

@@ -56,8 +56,9 @@ def bits_of(source: Input) -> tuple[Array, Format | None]:
     """The codes of operands that are floats, and their format."""
     x, fmt = source
     if fmt is None and x.dtype.str[1:] in FLOATS:
+        x = x.astype(x.dtype.newbyteorder("="), copy=False)
         return x.view(f"u{x.dtype.itemsize}").astype(WORD), FLOATS[x.dtype.str[1:]]
-    return x.astype(WORD), fmt
+    return np.zeros(x.shape, WORD) if fmt is None else x.astype(WORD), fmt
 
 
 def signals(source: Input) -> Array:

@@ -10,6 +10,7 @@ import pytest
 
 import numfmt
 import numfmt.adam8bit
+import numfmt.arithmetic
 import numfmt.calibration
 import numfmt.fixed_point
 import numfmt.flexpoint
@@ -136,6 +137,7 @@ def public():
     for module in (
         numfmt,
         numfmt.adam8bit,
+        numfmt.arithmetic,
         numfmt.testing,
         numfmt.calibration,
         numfmt.fixed_point,
