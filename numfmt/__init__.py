@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from .arithmetic import add, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
-    from .gemm import matmul, prepack, units
+    from .gemm import dot, gemm_error, matmul, prepack, units
     from .limits import finfo
     from .packing import pack, unpack
 
@@ -52,10 +52,12 @@ __all__ = [
     "convert",
     "decode",
     "div",
+    "dot",
     "encode",
     "explain",
     "finfo",
     "fma",
+    "gemm_error",
     "list_formats",
     "matmul",
     "mul",
@@ -77,12 +79,14 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "compare": "comparison",
     "convert": "arithmetic",
     "div": "arithmetic",
+    "dot": "gemm",
     "explain": "explanation",
     "finfo": "limits",
     "fixed_point": "",
     "flexpoint": "",
     "fma": "arithmetic",
     "gemm": "",
+    "gemm_error": "gemm",
     "gemmlowp": "",
     "interop": "",
     "matmul": "gemm",

@@ -178,7 +178,7 @@ class _Work(NamedTuple):
 
     def _numbers(self, given: list[Input]) -> tuple[list[Array], Array | None]:
         """The operands as float32 or float64, and where some are numbers that float32 does not hold."""
-        read = [_number(x) for x in given]
+        read = [_number(x, self.job.operation.wide) for x in given]
         widest = max((x.dtype for x, _ in read), key=lambda dtype: dtype.itemsize)
         masks = [mask for _, mask in read if mask is not None]
         numbers = [x.astype(widest, copy=False) for x, _ in read]
@@ -378,20 +378,21 @@ def _part(source: Input, where: Any) -> Input:
     return source._replace(array=np.require(taken, taken.dtype.newbyteorder("="), ["C", "A"]))
 
 
-def _number(source: Input) -> tuple[Array, Array | None]:
-    """Numbers as float32 or float64, and where they are others than float32 holds, if some are."""
+def _number(source: Input, wide: bool) -> tuple[Array, Array | None]:
+    """Numbers as float32 or float64, and where they are others than float32 holds, if some are; with `wide` than
+    float64 does."""
     x = source.array
     if source.coded is not None:
         narrow = source.coded.fits(23, -126, 127)
         values = np.empty(x.shape, F4 if narrow else F8)
         decode_into(x, decoding_plan(source.coded), values)
-        return (values, None) if narrow else (values, _wide(values))
+        return values, None if narrow or wide else _wide(values)
     if inputs.width_of(x.dtype) == 32:
         return x.astype(F4, copy=False), None
-    double = np.array([near(v) for v in x]) if x.dtype.kind == "O" else x.astype(F8, copy=False)
-    wide = _wide(double)
-    lost = _lost(x, double)
-    return double, wide if lost is None else lost if wide is None else lost | wide
+    with np.errstate(all="ignore"):
+        double = np.array([near(v) for v in x]) if x.dtype.kind == "O" else x.astype(F8, copy=False)
+    masks = [mask for mask in (_lost(x, double), None if wide else _wide(double)) if mask is not None]
+    return double, np.logical_or.reduce(masks) if masks else None
 
 
 def _wide(x: Array) -> Array | None:

@@ -21,6 +21,7 @@ class Operation(NamedTuple):
     loop: str | None = None
     double: np.ufunc | None = None
     cancels: bool = False  # a sum: 0 of opposite numbers has a sign by the rounding mode
+    wide: bool = False  # the loop takes any float64 as it is
 
 
 OPERATIONS = {
@@ -33,6 +34,6 @@ OPERATIONS = {
         Operation("sqrt", 1, exactly.sqrt, "sqrt_odd", np.sqrt),
         Operation("fma", 3, exactly.fma, "fma_odd", cancels=True),
         Operation("remainder", 2, exactly.remainder),
-        Operation("convert", 1, exactly.identity, "convert_odd"),
+        Operation("convert", 1, exactly.identity, "convert_odd", wide=True),
     )
 }

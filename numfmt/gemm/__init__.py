@@ -2,7 +2,9 @@
 
 from .accumulators import Accumulation
 from .cpu import path
-from .integers import Prepacked, accumulate, matmul, prepack
+from .front import dot, matmul
+from .integers import Prepacked, accumulate, prepack
+from .losses import gemm_error
 from .unit_steps import Aligned, Chain, Floored, Grouped, Late, Scales, Unit
 from .unit_table import systolic, unit_of, units
 
@@ -17,6 +19,8 @@ __all__ = [
     "Scales",
     "Unit",
     "accumulate",
+    "dot",
+    "gemm_error",
     "matmul",
     "path",
     "prepack",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def prepack(b: Any) -> Prepacked:
     Examples
     --------
     >>> w = prepack(np.array([[1, -2], [3, 4]], np.int8))
-    >>> matmul(np.array([[1, 10]], np.int8), w)
+    >>> numfmt.matmul(np.array([[1, 10]], np.int8), w)
     array([[31, 38]], dtype=int32)
     """
     array, path = _array(b), cpu.path()
@@ -73,111 +73,11 @@ def prepack(b: Any) -> Prepacked:
     return Prepacked(array, tiled.pack(array, path)) if path and array.size else Prepacked(array.copy(), None)
 
 
-@overload
-def matmul(
-    a: Any, b: Any, *, dtype: Any = ..., accumulator: Any = ..., overflow: str | None = ...,
-    sums: Literal[False] = ..., out: Array | None = ..., engine: str | None = ..., unit: Any = ..., c: Any = ...,
-    fmt: Any = ..., cut: str | None = ..., scales: Any = ...,
-) -> Array: ...  # fmt: skip
-
-
-@overload
-def matmul(
-    a: Any, b: Any, *, dtype: Any = ..., accumulator: Any = ..., overflow: str | None = ...,
-    sums: Literal[True], out: Array | None = ..., engine: str | None = ...,
-) -> tuple[Array, Array, Array]: ...  # fmt: skip
-
-
-def matmul(
-    a: Any,
-    b: Any,
-    *,
-    dtype: Any = None,
-    accumulator: Any = None,
-    overflow: str | None = None,
-    sums: bool = False,
-    out: Array | None = None,
-    engine: str | None = None,
-    unit: Any = None,
-    c: Any = None,
-    fmt: Any = None,
-    cut: str | None = None,
-    scales: Any = None,
-) -> Any:
-    """The matrix product of integers, exact in its accumulator; or of floats, as a matrix unit computes it.
-
-    Parameters
-    ----------
-    a : int8, uint8 or int16 array, shape (..., M, K) or (K,)
-    b : array of shape (..., K, N) or (K,), or what `prepack` made of a matrix
-        int8 and uint8 in any pair; int16 with int16. Transposed views and rows apart are not copied.
-    dtype : np.int32 (default) or np.int64
-        Of the accumulator and the result.
-    accumulator : str or Format, optional
-        An integer format instead, such as ``"int16"`` or ``"int24"``. The result is int32 where
-        that holds it, else int64.
-    overflow : {"wrap", "saturate", "saturate_symmetric", "raise"}, optional
-        What the accumulator does after every addition, k ascending. The default wraps: then the
-        order of additions does not matter. `accumulate` counts the overflows.
-    sums : bool
-        Return the row sums of a and the column sums of b too, in the dtype of the result.
-    out : array, optional
-        For the result: its shape and dtype, no memory of `a` or `b`. Unspecified after an error.
-    engine : {"kernel", "numpy", "reference"}, optional
-        "kernel" is compiled for this CPU, and the default where numba is there; `dtype=np.int64` has
-        no kernel and uses float64 products, which are exact. "numpy" multiplies floats in pieces so
-        short that nothing is rounded. "reference" is NumPy's product of int64.
-    unit : str or Unit, optional
-        A matrix unit of `numfmt.units()`: a b + c, bit for bit. Then `a`, `b` and `c` are floats that must be
-        values of the unit's formats, k goes up in the unit's steps, the last of them filled with zeros, and
-        the result is float32 (float64 for float64 units). engine="reference" is exact rational arithmetic.
-        What nobody has confirmed on hardware is marked UNVERIFIED there. Library kernels may split K.
-    c : array that broadcasts to the result, optional
-        The initial sum; +0 where it is left out.
-    fmt : str or Format, optional
-        Cast `a` and `b` to this format first, nearest even.
-    cut : "raw", optional
-        For tf32 units: float32 words lose their low 13 bits, as the unit reads them. A NaN whose other bits
-        are zeros becomes an infinity.
-    scales : pair of arrays, optional
-        Of block-scaled units: shapes (..., M, K / block) and (..., K / block, N). Their signs are ignored.
-
-    Returns
-    -------
-    array of shape (..., M, N) as `np.matmul` has it; with ``sums=True`` also the sums of a along its last
-    axis and those of b along its last but one
-
-    Raises
-    ------
-    TypeError : other dtypes, floats without `unit` among them
-    ValueError : shapes that do not match
-    RangeError : ``overflow="raise"``, and the accumulator overflows at some step
-
-    Notes
-    -----
-    Products modulo 2**32 are those of gemmlowp, oneDNN and of the VPDPBUSD and SDOT instructions.
-    `NUMFMT_CPU` forces a path (vnni, avx512, avx2, portable), `NUMFMT_NUM_THREADS` bounds threads.
-
-    Examples
-    --------
-    >>> a = np.array([[100, 100], [-128, 127]], np.int8)
-    >>> matmul(a, a.T)
-    array([[20000,  -100],
-           [ -100, 32513]], dtype=int32)
-    >>> matmul(a, a.T, accumulator="int16", overflow="saturate").tolist()
-    [[20000, -100], [-100, 32513]]
-    >>> matmul(a, a.T, accumulator="int12").tolist()
-    [[-480, -100], [-100, -255]]
-    >>> tall = np.array([[2.0**24, 1.0, 1.0]])
-    >>> matmul(tall, [1.0, 1.0, 1.0], unit="nvidia_h100_bf16"), matmul(tall, [1.0, 1.0, 1.0], unit="fma_sequential")
-    (array([1.6777218e+07], dtype=float32), array([1.6777216e+07], dtype=float32))
-    """
-    if unit is not None:
-        return _by_unit(
-            a, b, unit, (dtype, accumulator, overflow, sums or None), c, fmt, cut, scales, out, engine
-        )
-    if not (c is fmt is cut is scales is None):
-        raise TypeError("c, fmt, cut and scales belong to matrix units: give unit=, one of numfmt.units()")
+def product(
+    a: Any, b: Any, dtype: Any = None, accumulator: Any = None, overflow: str | None = None, sums: bool = False,
+    out: Array | None = None, engine: str | None = None,
+) -> Any:  # fmt: skip
+    """`matmul` of integers."""
     x, y = _array(a), b if isinstance(b, Prepacked) else _array(b)
     if not _are_matrices(x, y):
         how = {"dtype": dtype, "accumulator": accumulator, "overflow": overflow, "engine": engine}
@@ -204,16 +104,6 @@ def matmul(
     elif out is not target:
         out[...] = target
     return (out, *found) if sums else out
-
-
-def _by_unit(a: Any, b: Any, unit: Any, of_integers: tuple[Any, ...], *given: Any) -> Any:
-    from . import unit_products
-
-    if any(x is not None for x in of_integers):
-        raise TypeError(
-            "dtype, accumulator, overflow and sums are for integers: a unit has its own. Leave them out"
-        )
-    return unit_products.multiply(a, b, unit, *given)
 
 
 def multiply(
@@ -300,7 +190,7 @@ def _stacked(a: Array, b: Array | Prepacked, sums: bool, out: Any, how: dict[str
     elif b.ndim == 2:
         found = _flat(a, b, out, given)
     else:
-        result, *totals = _parts(matmul(a, _array_of(b)[:, None], **given))
+        result, *totals = _parts(product(a, _array_of(b)[:, None], **given))
         found = [result[..., 0], *totals[:1], *(x[..., 0] for x in totals[1:])]
     result = found[0] if found[0].ndim else found[0][()]
     if out is not None and not (isinstance(out, np.ndarray) and np.may_share_memory(out, found[0])):
@@ -314,7 +204,7 @@ def _flat(a: Array, b: Array | Prepacked, out: Any, given: dict[str, Any]) -> li
     shape, n = a.shape[:-1], b.shape[1]
     plain_out = isinstance(out, np.ndarray) and out.flags.c_contiguous and out.shape == (*shape, n)
     rows = prod(shape)
-    found = matmul(a.reshape(rows, a.shape[-1]), b, out=out.reshape(rows, n) if plain_out else None, **given)
+    found = product(a.reshape(rows, a.shape[-1]), b, out=out.reshape(rows, n) if plain_out else None, **given)
     result, *totals = _parts(found)
     return [result.reshape(*shape, n), *(x.reshape(shape) for x in totals[:1]), *totals[1:]]
 
@@ -332,7 +222,7 @@ def _each(a: Array, b: Array, out: Any, given: dict[str, Any]) -> list[Array]:
     result = np.empty(shape, dtype) if out is None or a.ndim == 1 else _target(out, shape, dtype, (a, b))
     left, right = (np.broadcast_to(z, stack + z.shape[-2:]) for z in (x, b))
     for i in np.ndindex(stack):
-        matmul(left[i], right[i], out=result[i], **how)
+        product(left[i], right[i], out=result[i], **how)
     totals = [a.sum(-1, np.int64).astype(dtype), b.sum(-2, np.int64).astype(dtype)] if sums else []
     return [result if a.ndim > 1 else result[..., 0, :], *totals]
 

@@ -13,7 +13,22 @@ import numpy as np
 from numba import njit, types
 from numba.extending import intrinsic, overload, register_jitable
 
-from . import affine, blocks, codebook, fixed, floats, fused, gemmlowp, gguf, odd, philox, searches, words
+from . import (
+    affine,
+    blocks,
+    codebook,
+    fixed,
+    floats,
+    fused,
+    gemmlowp,
+    gguf,
+    odd,
+    philox,
+    searches,
+    steps,
+    sums,
+    words,
+)  # fmt: skip
 from .parameters import (
     AdderParameters,
     DecodingParameters,
@@ -460,10 +475,32 @@ def _overload_residue(a, b, p):
     return lambda a, b, p: _fma(a, b, -p)
 
 
+@overload(steps.fma)
+def _overload_fma(x, y, c):
+    return lambda x, y, c: _fma(x, y, c)
+
+
+def _of_tag(tag: Any, table: Any) -> Any:
+    return table[np.dtype(str(tag)).char]
+
+
+@overload(steps.nearest)
+def _overload_nearest(s, q, formula):
+    value_of = _of_tag(formula, steps.FORMULAS)
+    return lambda s, q, formula: _bitcast(value_of(_bitcast(s), q))
+
+
+@overload(steps.step)
+def _overload_step(c, x, y, q, product, formula):
+    step = _of_tag(product, steps.STEPS)
+    return lambda c, x, y, q, product, formula: step(c, x, y, q, formula)
+
+
 for _operation in (
     odd.stepped, odd.odd_sum, odd.odd_difference, odd.product, odd.odd_fused, odd.halves, odd.odd_quotient,
     odd.odd_root, odd.quiet, odd.exceptions, odd.outside, odd.stepped_single, odd.single_sum,
-    odd.single_difference, odd.single_product,
+    odd.single_difference, odd.single_product, sums.two_sum, steps.step_fused, steps.step_rounded,
+    steps.step_fma, steps.bare_adder, steps.bare_own, steps.unrounded,
 ):  # fmt: skip
     register_jitable(_operation)
 
@@ -478,6 +515,8 @@ add_single = _loop(odd.add_single)
 sub_single = _loop(odd.sub_single)
 mul_single = _loop(odd.mul_single)
 flag = _loop(odd.flag)
+gather = _loop(sums.gather)
+accumulate = _loop(steps.accumulate)
 
 
 # aligned sums of matrix units

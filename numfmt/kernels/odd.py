@@ -32,9 +32,7 @@ def stepped(s: Any, rest: Any) -> Any:
     """`s`, nearest to a number that is `rest` away, rounded to odd; as it is where `rest` is 0 or NaN."""
     b = word(s)
     inward = shr(xor(b, word(rest)), TOP)  # 1 where the number is nearer to 0
-    even = xor(and_(b, ONE), ONE)
-    moved = sub(or_(b, xor(inward, ONE)), and_(even, inward))
-    return real(select(np.abs(rest) > 0, moved, b))
+    return real(select(np.abs(rest) > 0, or_(sub(b, inward), ONE), b))
 
 
 def odd_sum(a: Any, b: Any) -> Any:
@@ -136,9 +134,7 @@ def stepped_single(s: Any, rest: Any) -> Any:
     """`stepped` of float32 numbers."""
     b = word(s)
     inward = shr(xor(b, word(rest)), SINGLE_TOP)
-    even = xor(and_(b, SINGLE_ONE), SINGLE_ONE)
-    moved = sub(or_(b, xor(inward, SINGLE_ONE)), and_(even, inward))
-    return real(select(np.abs(rest) > 0, moved, b))
+    return real(select(np.abs(rest) > 0, or_(sub(b, inward), SINGLE_ONE), b))
 
 
 def residue(a: Any, b: Any, p: Any) -> Any:

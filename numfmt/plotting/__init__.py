@@ -13,12 +13,14 @@ from .clipping import thresholds
 from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
 from .optimizers import states
+from .sums import gemm_losses
 from .values import value_sets
 
 __all__ = [
     "bits_against_error",
     "comparison",
     "dynamic_range",
+    "gemm_losses",
     "outlier_in_blocks",
     "relative_error",
     "states",

@@ -1,0 +1,149 @@
+"""The steps of a sum, each rounded to the accumulator's format: operations of `numfmt.arithmetic` on whole arrays.
+
+This is the definition of a product of matrices in a format; loops must equal it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from .. import noise as philox
+from ..arithmetic import add, convert, fma, mul, sub
+from ..arithmetic.exactly import add as add_exactly
+from ..format import Format
+from ..reference import exact
+from ..registry import element
+from .accumulation import accumulated, are_single
+from .exact_sums import exactly, gathered
+
+Array = np.ndarray[Any, Any]
+PRODUCTS = ("fused", "rounded", "fma32")
+SINGLE = element("f32")
+ODD_BITS = 52  # significant bits of a boundary that numbers rounded to odd in float64 are told from
+
+
+@dataclass
+class Products:
+    """Sums of products of rows of `a` and columns of `b`: (..., M, K) and (..., K, N), broadcast.
+
+    accumulator : of every sum; `how`: rounding, overflow, ftz, daz of every step
+    seed : of stochastic rounding; addition i, counted from 0 in the order of the sum, draws stream 2 i + 1, product
+        k stream 2 k + 2
+    """
+
+    a: Array
+    b: Array
+    accumulator: Format
+    product: str
+    how: dict[str, Any]
+    seed: int | None = None
+    inner: Format | None = None  # of the sums of chunks, where they have a format of their own
+    engine: str | None = None
+    additions: int = field(default=0, init=False)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        outer = np.broadcast_shapes(self.a.shape[:-2], self.b.shape[:-2])
+        return (*outer, self.a.shape[-2], self.b.shape[-1])
+
+    def zero(self) -> Array:
+        return np.zeros(self.shape, np.float32)
+
+    def term(self, k: int) -> Array:
+        x, y = self._factors(k)
+        return self._rounded(mul, (x, y), 2 * k + 2)
+
+    def sequence(self, total: Array, terms: Sequence[int]) -> Array:
+        found = accumulated(self, total, terms)
+        if found is not None:
+            self.additions += len(terms)
+            return found
+        for k in terms:
+            total = self._step(total, k)
+        return total
+
+    def _step(self, total: Array, k: int) -> Array:
+        if self.product == "rounded":
+            return self.add(total, self.term(k))
+        return self._rounded(fma, (*self._factors(k), total), self._next())
+
+    def chunk(self, terms: Sequence[int]) -> Array:
+        if self.inner is None:
+            return self.sequence(self.zero(), terms)
+        part = replace(
+            self, a=self.a[..., list(terms)], b=self.b[..., list(terms), :], accumulator=self.inner
+        )
+        return part.sequence(part.zero(), range(len(terms)))
+
+    def add(self, x: Array, y: Array) -> Array:
+        return self._rounded(add, (x, y), self._next())
+
+    def sub(self, x: Array, y: Array) -> Array:
+        return self._rounded(sub, (x, y), self._next())
+
+    def exactly(self, total: Array, terms: Sequence[int]) -> Array:
+        """One rounding of each element, of any number between two that round alike."""
+        a, b = (np.asarray(x, np.float64) for x in (self.a[..., list(terms)], self.b[..., list(terms), :]))
+        stream, start = self._next(), np.asarray(total, np.float64)
+        low, high = np.empty(self.shape), np.empty(self.shape)
+        outer = self.shape[:-2]
+        a, b = (np.broadcast_to(x, (*outer, *x.shape[-2:])) for x in (a, b))
+        for i in np.ndindex(outer):
+            sums = gathered(np.ascontiguousarray(a[i]), np.ascontiguousarray(b[i]), start[i])
+            low[i], high[i] = sums.ends()
+        result, other = (np.array(self._round(x, stream)) for x in (low, high))
+        open_ones = ((result != other) & np.isfinite(low)) | ((low <= 0) & (high >= 0))
+        if self.accumulator.boundary_bits > ODD_BITS or not (are_single(a) and are_single(b)):
+            open_ones = np.isfinite(low)
+        words = self._words(stream)
+        for at in zip(*np.nonzero(open_ones), strict=True):
+            result[at] = self._one(a[at[:-1]], b[(*at[:-2], slice(None), at[-1])], start[at], words, at)
+        return result
+
+    def _one(self, row: Array, column: Array, start: Any, words: Array | None, at: tuple[Any, ...]) -> Any:
+        """One element, from its exact sum."""
+        drawn = {} if words is None else {"noise": words[at]}
+        total = exactly(row, column, exact(start))
+        zero = np.float64(-0.0) if self._is_minus_zero(row, column, start) else np.float64(0.0)
+        return convert(zero if total == 0 else total, self.accumulator, **self.how, **drawn)
+
+    def _is_minus_zero(self, row: Array, column: Array, start: Any) -> bool:
+        """Whether a sum of 0 is -0: all terms are, or some cancel when rounding toward negative."""
+        downward = str(self.how.get("rounding")) == "toward_negative"
+        found = exact(start)
+        for x, y in zip(row, column, strict=True):
+            found = add_exactly(found, exact(x * y), -0.0 if downward else 0.0)
+        return isinstance(found, float) and found == 0
+
+    def _factors(self, k: int) -> tuple[Array, Array]:
+        pair = self.a[..., k][..., None], self.b[..., k, :][..., None, :]
+        x, y = (np.ascontiguousarray(np.broadcast_to(x, self.shape)) for x in pair)
+        return x, y
+
+    def _rounded(self, operation: Any, operands: tuple[Array, ...], stream: int) -> Array:
+        if self.product != "fma32":
+            return np.asarray(operation(*operands, self.accumulator, **self.how, **self._noise(stream)))
+        return self._round(operation(*operands, SINGLE), stream)
+
+    def _round(self, x: Array, stream: int, **more: Any) -> Array:
+        return np.asarray(convert(x, self.accumulator, **self.how, **self._noise(stream), **more))
+
+    def _noise(self, stream: int) -> dict[str, Any]:
+        words = self._words(stream)
+        return {} if words is None else {"noise": words}
+
+    def _words(self, stream: int) -> Array | None:
+        if self.seed is None:
+            return None
+        size = int(np.prod(self.shape, dtype=np.int64))
+        return philox.words(self.seed, 0, size, stream).reshape(self.shape)
+
+    def _next(self) -> int:
+        """The stream of the next addition."""
+        stream = 2 * self.additions + 1
+        self.additions += 1
+        return stream

@@ -1,0 +1,127 @@
+"""Products of matrices with every sum rounded: against fractions, and loops against the steps one by one."""
+
+import numpy as np
+import pytest
+from exact_products import multiply as in_fractions
+
+import numfmt
+from numfmt.gemm.floats import multiply
+
+ORDERS = ["sequential", "pairwise", "tree(4)", "tree(5)", "blocked(4)", "split_k(3)", "kahan", "exact"]
+
+
+def pair(m, k, n, spec="bf16", seed=0, scale=1.0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.standard_normal((m, k)) * scale, rng.standard_normal((k, n))
+    return (numfmt.cast(x.astype(np.float32), spec) for x in (a, b))
+
+
+@pytest.mark.parametrize("product", ["fused", "rounded", "fma32"])
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize(
+    ("spec", "mode"), [("bf16", "nearest_even"), ("f16", "toward_positive"), ("e5m2", "to_odd")]
+)
+def test_every_order_in_fractions(order, product, spec, mode):
+    a, b = pair(2, 11, 3)
+    found = multiply(a, b, accumulator=spec, order=order, product=product, rounding=mode, c=np.float32(0.3))
+    assert np.array_equal(found, in_fractions(a, b, spec, product, order, mode, 0.3))
+
+
+@pytest.mark.parametrize("product", ["fused", "rounded", "fma32"])
+@pytest.mark.parametrize("spec", ["bf16", "f16", "e5m2", "e4m3fn", "e8m10", "tf32", "f32", "e6m5"])
+def test_loops_give_the_bits_of_the_steps(spec, product):
+    for inputs in ("bf16", "f16", "e4m3fn", "f32"):
+        for scale in (1.0, 1e3, 1e-30):  # overflow in narrow formats; numbers too small for the loop
+            a, b = pair(9, 37, 70, inputs, scale=scale)
+            for order in ("sequential", "blocked(8)", "split_k(3)"):
+                how = {"accumulator": spec, "product": product, "order": order, "c": np.float32(0.5)}
+                expected = multiply(a, b, engine="numpy", **how)
+                assert np.array_equal(multiply(a, b, **how), expected, equal_nan=True), (inputs, scale, order)
+
+
+def test_an_exact_sum_is_rounded_once():
+    """1 + 2**-8 is a tie of bf16; what lies above it is below float32's bits."""
+    a, b = np.float32([[1, 2.0**-8, 2.0**-40]]), np.float32([[1], [1], [1]])
+    how = {"accumulator": "bf16", "order": "exact"}
+    assert multiply(a, b, **how) == 1 + 2.0**-7
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_double_rounding_of_fma32(engine):
+    """258 + (1 - 2**-9) (1 + 2**-9) is just below a tie of bf16, and that tie in float32."""
+    a, b, c = np.float32([[1 - 2.0**-9]]), np.float32([[1 + 2.0**-9]]), np.float32([[258]])
+    for product, expected in (("fused", 258), ("fma32", 260)):
+        assert multiply(a, b, accumulator="bf16", product=product, c=c, engine=engine) == expected
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_nothing_and_specials(engine):
+    def of(a, b, **how):
+        return multiply(np.float32(a), np.float32(b), accumulator="bf16", engine=engine, **how).tolist()
+
+    assert of(np.empty((2, 0)), np.empty((0, 3))) == [[0.0] * 3] * 2
+    assert of([[1, 2]], [[3], [4]], bias=np.float32(0.5)) == [[11.5]]
+    assert of([[np.inf, 1]], [[1], [1]]) == [[np.inf]]
+    assert np.isnan(of([[np.inf, 1]], [[1], [-np.inf]])[0][0])
+    assert np.isnan(of([[np.inf, 1]], [[0], [1]])[0][0])
+    assert of([[3e38, 3e38]], [[1], [1]]) == [[np.inf]]
+    assert of([[3e38, 3e38]], [[1], [1]], overflow="saturate") == [[float(numfmt.parse("bf16").max)]]
+    for order in ORDERS:
+        assert np.isnan(of([[np.nan, 1]], [[1], [1]], order=order)[0][0])
+
+
+def test_zeros_of_exact_sums():
+    a, b = np.float32([[1, -1], [-0.0, -0.0]]), np.float32([[1], [1]])
+    minus = np.float32(-0.0)
+    for mode, signs in (("nearest_even", [False, True]), ("toward_negative", [True, True])):
+        for order in ("sequential", "exact"):
+            found = multiply(a, b, accumulator="bf16", rounding=mode, order=order, c=minus)
+            assert np.signbit(found[:, 0]).tolist() == signs, (mode, order)
+
+
+def test_batches_threads_and_strides(monkeypatch):
+    a, b = pair(64, 96, 80)
+    a, b = np.stack([a, -a])[:, None], np.stack([b, b + 1])
+    how = {"accumulator": "bf16", "fmt": "bf16"}
+    expected = multiply(a, b, **how)
+    assert expected.shape == (2, 2, 64, 80)
+    assert np.array_equal(expected[1, 0], multiply(-a[0, 0], b[0], **how))
+    monkeypatch.setenv("NUMFMT_NUM_THREADS", "1")
+    assert np.array_equal(multiply(a, b, **how), expected)
+    assert np.array_equal(multiply(np.asfortranarray(a), b.astype(">f4"), **how), expected)
+    assert np.array_equal(multiply(a.astype(np.float64), b, **how), expected)
+
+
+def test_stochastic_words_by_stream():
+    a, b = np.float32([[1, 1]]), np.float32([[1 + 2.0**-8, 0], [1, 1]])
+    words = [numfmt.noise.words(7, 0, 2, stream) for stream in (1, 2, 3, 4)]
+    total = np.zeros((1, 2), np.float32)
+    for k in range(2):
+        x, y = np.broadcast_to(a[:, k, None], (1, 2)), np.broadcast_to(b[k], (1, 2))
+        term = numfmt.mul(x, y, "bf16", rounding="stochastic", noise=words[2 * k + 1].reshape(1, 2))
+        total = numfmt.add(total, term, "bf16", rounding="stochastic", noise=words[2 * k].reshape(1, 2))
+    found = multiply(a, b, accumulator="bf16", product="rounded", rounding="stochastic", seed=7)
+    assert np.array_equal(found, total)
+
+
+@pytest.mark.parametrize("spec", ["mxfp8", "mxfp4", "nvfp4", "flex16+5"])
+def test_blocks_are_numbers_in_their_format(spec):
+    a, b = pair(3, 64, 4)
+    found = multiply(a, b, fmt=spec, accumulator="f32", order="exact")
+    x, y = (numfmt.cast(m, spec, axis=axis).astype(np.float64) if spec != "flex16+5" else numfmt.cast(m, spec).astype(np.float64)
+            for m, axis in ((a, -1), (b, -2)))  # fmt: skip
+    assert np.array_equal(found, (x @ y).astype(np.float32)) or np.abs(found - x @ y).max() < 1e-6
+
+
+def test_bad_input():
+    a, b = pair(2, 3, 4)
+    with pytest.raises(ValueError, match="have no common axis of products"):
+        multiply(a, a)
+    with pytest.raises(numfmt.SpecError, match=r"order: 'blocked\(n\)' with n = 1 or more, got 'blocked'"):
+        multiply(a, b, order="blocked")
+    with pytest.raises(numfmt.SpecError, match="unknown product 'fuse'"):
+        multiply(a, b, product="fuse")
+    with pytest.raises(ValueError, match="needs seed="):
+        multiply(a, b, rounding="stochastic")
+    with pytest.raises(ValueError, match="inner= is of the sums of chunks"):
+        multiply(a, b, inner="f32")
