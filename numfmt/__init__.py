@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from . import tensors as tensors
     from . import testing as testing
     from . import training as training
-    from .arithmetic import add, convert, div, fma, mul, sqrt, sub
+    from .arithmetic import add, array, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
     from .gemm import dot, gemm_error, matmul, prepack, units
@@ -47,6 +47,7 @@ __all__ = [
     "SpecError",
     "__version__",
     "add",
+    "array",
     "cast",
     "compare",
     "convert",
@@ -75,6 +76,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "adam8bit": "",
     "add": "arithmetic",
     "arithmetic": "",
+    "array": "arithmetic",
     "calibration": "",
     "compare": "comparison",
     "convert": "arithmetic",

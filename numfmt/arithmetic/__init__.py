@@ -4,6 +4,7 @@
 np.float64(1.0)
 """
 
+from .arrays import FormatArray, array
 from .comparisons import equal, less, less_equal, unordered
 from .elementwise import add, convert, div, fma, mul, remainder, sqrt, sub
 from .exceptions import NAMES as FLAGS
@@ -14,7 +15,7 @@ from .selection import VARIANTS, maximum, minimum
 from .signs import abs, copysign, neg
 
 __all__ = [
-    "FLAGS", "NAN_PROFILES", "VARIANTS", "abs", "add", "convert", "copysign", "div", "equal", "fma", "less", "less_equal",
+    "FLAGS", "NAN_PROFILES", "VARIANTS", "FormatArray", "abs", "add", "array", "convert", "copysign", "div", "equal", "fma", "less", "less_equal",
     "maximum", "minimum", "mul", "neg", "next_down", "next_up", "nextafter", "remainder", "round_to_integral", "sqrt",
     "sub", "to_integer", "ulp", "unordered",
 ]  # fmt: skip

@@ -177,6 +177,11 @@ def _operate(
     return found if marks is None else (found, handed(marks, given, out))
 
 
+def encoded(a: Any, form: Format, **how: Any) -> Array:
+    """Numbers as codes; the keywords of `add`."""
+    return rounded("convert", read((a,), (form,), False), form, (form,), None, codes=True, **how)[0]
+
+
 def rounded(
     name: str, sources: tuple[Input, ...], form: Format, formats: tuple[Format, ...], typed: Any,
     *, rounding: Any = None, overflow: Any = None, nan: Any = None, seed: Any = None, noise: Any = None, random_bits: Any = None,

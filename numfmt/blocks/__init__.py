@@ -2,8 +2,8 @@
 
 from . import bitsandbytes_recipes  # noqa: F401  it registers its names
 from .affine import Affine, scaled
-from .array import BlockArray, Packed
 from .block import Block
+from .block_array import BlockArray, Packed
 from .block_profiles import BLOCK_PROFILES, BlockProfile
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Tiles
 from .named import TABLE

@@ -22,8 +22,8 @@ from ..reference import Policy, policy
 from ..registry import element, parse
 from ..scaled import Ends, Located, ScaledFormat, Stages
 from . import elements, searching
-from .array import Array, BlockArray
 from .bitsandbytes_steps import absmax
+from .block_array import Array, BlockArray
 from .block_profiles import BlockProfile, profile_of
 from .elements import Job, magnitudes
 from .granularity import FLAT, Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of

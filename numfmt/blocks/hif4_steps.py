@@ -13,7 +13,7 @@ import numpy as np
 from ..engine.inputs import Input
 from ..format import Format
 from ..registry import element
-from .array import BlockArray
+from .block_array import BlockArray
 from .elements import magnitudes
 from .granularity import Granularity, Shape
 from .reading import rounded

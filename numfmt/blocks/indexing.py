@@ -12,7 +12,7 @@ import numpy as np
 from .granularity import Granularity, Groups, PerAxis, PerTensor, Runs, Shape, Tiles, index_of
 
 if TYPE_CHECKING:
-    from .array import BlockArray
+    from .block_array import BlockArray
 
 Array = np.ndarray[Any, Any]
 Picks = tuple[int | slice, ...]  # one for each axis
@@ -41,7 +41,7 @@ def part_of(array: BlockArray, index: Any) -> BlockArray:
 
 
 def _part(array: BlockArray, picks: Picks) -> BlockArray:
-    from .array import BlockArray
+    from .block_array import BlockArray
 
     among = array.format.granularity
     places, kept = _PARTS[type(among)](among, picks, array.shape)
@@ -53,7 +53,7 @@ def _part(array: BlockArray, picks: Picks) -> BlockArray:
 
 def _picked(held: Any, places: Picks | Lines) -> Any:
     """The scales or zero points at some places."""
-    from .array import BlockArray
+    from .block_array import BlockArray
 
     if isinstance(places, Lines):
         return _lines(held, places)
@@ -61,7 +61,7 @@ def _picked(held: Any, places: Picks | Lines) -> Any:
 
 
 def _lines(held: Any, places: Lines) -> Any:
-    from .array import BlockArray
+    from .block_array import BlockArray
 
     if isinstance(held, BlockArray):
         codes, scales = _lines(held.codes, places), _lines(held.scales, places)
@@ -76,7 +76,7 @@ def block_sizes(array: BlockArray) -> dict[int, int]:
     >>> block_sizes(numfmt.parse("mx9").encode(np.ones((3, 64))))
     {1: 16}
     """
-    from .array import BlockArray
+    from .block_array import BlockArray
 
     among, shape = array.format.granularity, array.shape
     own = _sizes(among, shape)

@@ -18,7 +18,7 @@ from ..engine.plan import decoding_plan, plan
 from ..engine.run import decode_into, execute
 from ..format import Format
 from ..reference import policy
-from .array import BlockArray
+from .block_array import BlockArray
 from .granularity import Granularity, Shape, Tiles
 from .scale import LARGEST, TINY
 from .shared import SharedScale

@@ -15,7 +15,7 @@ from ..formats.fixed import Fixed
 from ..reference import policy
 from ..registry import element
 from .affine import Affine
-from .array import BlockArray
+from .block_array import BlockArray
 from .granularity import PerAxis
 from .reading import plain, read
 

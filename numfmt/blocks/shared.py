@@ -17,7 +17,7 @@ from ..errors import RangeError, choose
 from ..format import Format
 from ..reference import exact
 from ..scaled import ScaledFormat
-from .array import F4, Array, BlockArray, spread_bits, unchecked
+from .block_array import F4, Array, BlockArray, spread_bits, unchecked
 from .granularity import Granularity, Shape
 from .reading import plain, read
 

@@ -23,8 +23,8 @@ of a scale or minimum of 0 in blocks with -0, and where NumPy's log2 of float32 
 
 from __future__ import annotations
 
-from .array import GGUFArray
 from .form import GGUF
+from .gguf_array import GGUFArray
 from .table import TYPES, BlockType
 
 __all__ = ["GGUF", "TYPES", "BlockType", "GGUFArray"]

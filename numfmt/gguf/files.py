@@ -14,9 +14,9 @@ import numpy as np
 
 from ..format import Format
 from ..registry import element
-from .array import GGUFArray
 from .fields import Array
 from .form import GGUF
+from .gguf_array import GGUFArray
 from .table import TYPES
 
 VERSIONS = (2, 3)

@@ -16,9 +16,9 @@ from ..engine.inputs import Input
 from ..format import Format
 from ..registry import RECIPES, scaled_family
 from ..scaled import Ends, ScaledFormat, Stages
-from .array import GGUFArray, Shape
 from .execution import write
 from .fields import Array
+from .gguf_array import GGUFArray, Shape
 from .table import TYPES, BlockType
 
 

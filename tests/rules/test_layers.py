@@ -33,9 +33,9 @@ ORDER = {name: level for level, names in enumerate(LAYERS.values()) for name in 
 UPWARDS = {
     ("format", "picture"): "a format shows itself in a notebook",
     ("casting", "tensors"): "decode takes a file",
-    ("blocks.array", "casting"): "an array goes into any other format",
-    ("blocks.array", "packed"): "an array becomes bytes, and bytes an array",
-    ("blocks.array", "storage"): "an array is written to a file, and read",
+    ("blocks.block_array", "casting"): "an array goes into any other format",
+    ("blocks.block_array", "packed"): "an array becomes bytes, and bytes an array",
+    ("blocks.block_array", "storage"): "an array is written to a file, and read",
 }
 NEVER = [
     ("formats", "engine", "a format knows no arrays"),
