@@ -5,6 +5,7 @@ from .cpu import path
 from .front import dot, matmul
 from .integers import Prepacked, accumulate, prepack
 from .losses import gemm_error
+from .probing import Findings, probe
 from .unit_steps import Aligned, Chain, Floored, Grouped, Late, Scales, Unit
 from .unit_table import systolic, unit_of, units
 
@@ -12,6 +13,7 @@ __all__ = [
     "Accumulation",
     "Aligned",
     "Chain",
+    "Findings",
     "Floored",
     "Grouped",
     "Late",
@@ -24,6 +26,7 @@ __all__ = [
     "matmul",
     "path",
     "prepack",
+    "probe",
     "systolic",
     "unit_of",
     "units",
