@@ -1,4 +1,4 @@
-"""Speed of integer matrix products: numfmt and the peers that are installed, in one run.
+"""Speed of integer matrix products and of models of matrix units: numfmt and the peers that are installed, in one run.
 `python benchmarks/gemm.py [--write] [section ...]`.
 
 Ratios are of least times over interleaved rounds, one thread unless said. With GEMMLOWP set to the folder
@@ -21,10 +21,10 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from timing import Row, best, module, per_call, report, threads
+from timing import Row, best, module, normal, per_call, report, threads
 
-from numfmt import gemmlowp, matmul, prepack
-from numfmt.gemm import path
+from numfmt import cast, gemmlowp, matmul, prepack
+from numfmt.gemm import path, unit_of
 
 SHAPES = {
     "256": (256, 256, 256),
@@ -39,6 +39,10 @@ PACKED_IN_THE_CALL = {
     "256": (0.85, 1.0), "512": (0.9, 1.0), "1024": (0.9, 1.0), "2048": (0.85, 1.0), "1x4096x4096": (2.5, 3.5),
     "64x4096x4096": (0.9, 1.0),
 }  # fmt: skip
+UNITS = (
+    "nvidia_v100_fp16", "nvidia_a100_fp16", "nvidia_a100_bf16", "nvidia_h100_fp16", "nvidia_h100_bf16",
+    "nvidia_h100_fp16_fp16out", "nvidia_h100_e4m3",
+)  # fmt: skip
 WRAPPER = """
 #include "public/gemmlowp.h"
 extern "C" void multiply(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* c, int m, int n, int k) {
@@ -297,6 +301,17 @@ def small_shapes() -> Iterator[Row]:
         yield Row(f"{m}x{k}x{n}, prepacked, out=", into, "us", 1e-6)
 
 
+def matrix_units() -> Iterator[Row]:
+    """Multiply-adds per second of one thread, as a multiple of 2e8."""
+    n = 512
+    for name in UNITS:
+        spec = unit_of(name).a
+        a, b = (cast(normal(n, n) * scale, spec) for scale in (1, 0.7))
+        seconds = best({name: lambda a=a, b=b, name=name: matmul(a, b, unit=name)}, 9)[name]
+        what = f"{name}, n = {n}: {n**3 / seconds:.2g} multiply-adds per second"
+        yield Row(what, seconds, "2e8 per second", n**3 / 2e8, 1.0, 5.0, at_least=True)
+
+
 SECTIONS = {
     "int8 by int8, packed in the call": packed_in_the_call,
     "Prepacked": prepacked,
@@ -306,6 +321,7 @@ SECTIONS = {
     "Lesser processors": other_processors,
     "First call": first_call,
     "Small shapes": small_shapes,
+    "Matrix units": matrix_units,
 }
 
 

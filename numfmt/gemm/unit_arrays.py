@@ -20,6 +20,7 @@ from .unit_steps import Aligned, Chain, Floored, Grouped, Late, Rounded, Unit, f
 
 Array = np.ndarray[Any, Any]
 WHOLE = 52  # bits of a sum that float64 holds, with one to spare
+LEAST = 800  # exponents of zeros that leave room in float64
 WORTH_A_THREAD = 1 << 20  # products
 _TERMS = 1 << 18  # products at a time
 _EXPONENT = np.uint64(0x7FF0000000000000)
@@ -74,11 +75,11 @@ def _group_bits(unit: Unit, step: Grouped) -> int:
 
 
 _SERVES: dict[type, Callable[[Unit, Any], bool]] = {
-    Aligned: lambda unit, step: _sum_bits(step) <= WHOLE,
-    Grouped: lambda unit, step: _group_bits(unit, step) <= WHOLE,
+    Aligned: lambda unit, step: _sum_bits(step) <= WHOLE and abs(step.least) < LEAST,
+    Grouped: lambda unit, step: _group_bits(unit, step) <= WHOLE and abs(step.least) < LEAST,
     Floored: lambda unit, step: max(_sum_bits(step), step.dot_bits + 8, step.c_bits + 8) <= WHOLE,
     Chain: lambda unit, step: step.width is not None and step.width < 8,
-    Late: lambda unit, step: _sum_bits(step.inner) <= WHOLE,
+    Late: lambda unit, step: _sum_bits(step.inner) <= WHOLE and abs(step.inner.least) < LEAST,
 }
 
 

@@ -536,5 +536,7 @@ def _overload_whole(x):
     return lambda x: _whole(x)
 
 
-register_jitable(fused.power_of_two)
+for _fused_step in (fused.power_of_two, fused.inverse, fused.grows):
+    register_jitable(_fused_step)
+
 sum_aligned = _loop(fused.sum_aligned)

@@ -1,6 +1,9 @@
 """Matrix units: published vectors, devices' outputs, and the three engines against each other."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,6 +189,28 @@ def test_threads_do_not_matter(monkeypatch):
         found += [matmul(a, b, unit="nvidia_h100_bf16", engine=engine) for engine in ("kernel", "numpy")]
     for other in found[1:]:
         assert_same_bits(other, found[0], "f32")
+
+
+SCRIPT = """
+import sys
+if "--without-numba" in sys.argv: sys.modules["numba"] = None
+import numpy as np, numfmt
+a, b = (numfmt.cast(np.random.default_rng(7).standard_normal(s), "bf16") for s in ((3, 40), (40, 5)))
+for name in ("nvidia_h100_bf16", "amd_mi300_bf16", "intel_vdpbf16ps"):
+    print(numfmt.matmul(a, b, unit=name).tobytes().hex())
+"""
+
+
+def test_without_compiled_loops():
+    def run(*words, **environment):
+        command = [sys.executable, "-c", SCRIPT, *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, **environment}
+        ).stdout
+
+    wanted = run()
+    assert run(NUMBA_DISABLE_JIT="1") == wanted
+    assert run("--without-numba") == wanted
 
 
 def test_nan_has_the_code_of_the_unit():
