@@ -31,7 +31,8 @@ def multiply(
 ) -> Any:
     """d = a b + c as a matrix unit computes it; `matmul` documents the parameters."""
     found = unit_of(unit)
-    x, y = _values(a, "a", found.a, fmt, cut), _values(b, "b", found.b, fmt, cut)
+    forms = fmt if isinstance(fmt, (tuple, list)) and len(fmt) == 2 else (fmt, fmt)
+    x, y = _values(a, "a", found.a, forms[0], cut), _values(b, "b", found.b, forms[1], cut)
     left, right = x[None] if x.ndim == 1 else x, y[:, None] if y.ndim == 1 else y
     stack = _stack(x, y, left, right)
     shape = (*stack, left.shape[-2], right.shape[-1])

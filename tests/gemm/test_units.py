@@ -238,6 +238,9 @@ def test_fmt_casts_the_operands():
     cast = numfmt.cast(x, "bf16")
     found = matmul(x, x.T, unit="nvidia_h100_bf16", fmt="bf16")
     assert_same_bits(found, matmul(cast, cast.T, unit="nvidia_h100_bf16"), "f32")
+    mixed = replace(unit_of("nvidia_h100_e4m3"), b="e5m2")
+    wanted = matmul(numfmt.cast(x, "e4m3fn"), numfmt.cast(x.T, "e5m2"), unit=mixed)
+    assert_same_bits(matmul(x, x.T, unit=mixed, fmt=("e4m3fn", "e5m2")), wanted, "f32")
 
 
 def test_dtypes_that_hold_the_values():
@@ -263,13 +266,13 @@ WRONG = [
     ({"a": np.ones((2, 1, 3)), "b": np.ones((3, 3, 5)), "unit": "exact"}, "do not broadcast"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "exact", "c": np.ones((2, 2))}, "does not broadcast"),
     ({"a": 1.0, "b": [1.0], "unit": "exact"}, "scalar"),
-    ({"a": [[1.0]], "b": [[1.0]], "unit": "exact", "dtype": np.int64}, "for integers"),
+    ({"a": [[1.0]], "b": [[1.0]], "unit": "exact", "dtype": np.int64}, "has its own sums"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "exact", "scales": (1, 1)}, "takes no scales"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "nvidia_b200_nvfp4"}, "needs scales"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "nvidia_b200_nvfp4", "scales": 1.0}, "pair"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "nvidia_b200_mxfp4", "scales": (3.0, 1.0)}, "no values of 'e8m0fnu'"),
     ({"a": [[1.0]], "b": [[1.0]], "unit": "exact", "out": np.empty(3)}, "out must be"),
-    ({"a": np.int8([[1]]), "b": np.int8([[1]]), "c": [[1.0]]}, "belong to matrix units"),
+    ({"a": [[1.0]], "b": [[1.0]], "cut": "raw"}, "belong to matrix units"),
 ]  # fmt: skip
 
 
