@@ -84,7 +84,8 @@ class Floored(Rounded):
 
     E is the larger exponent of the dot product (that of its largest product) and the sum so far. The dot
     product is floored at 2**(E - dot_bits), the sum so far at 2**(E - c_bits); their sum is floored to
-    `kept` bits below its own exponent and then rounded to `output`.
+    `kept` bits below its own exponent and then rounded to `output`. A product of 2**128 or more is infinite, and
+    makes NaN with an infinite sum of the other sign (UNVERIFIED).
 
     halves : products of even and of odd k are aligned apart, each half floored at 2**(E - bits), and added
     reach : the sum so far counts as 0 where its exponent is below E - reach; None: never
