@@ -156,8 +156,8 @@ def call_rows() -> Iterator[Row]:
 SECTIONS = {
     "Values, one thread": value_rows,
     "Codes": code_rows,
+    "Threads": thread_rows,  # before torch, whose import slows them
     "Against peers": peer_rows,
-    "Threads": thread_rows,
     "Call overhead": call_rows,
 }
 

@@ -247,9 +247,10 @@ class Block(SharedScale):
             found = None if words is None else elements.powers(peaks, words, request.engine)
             if found is not None:
                 return found
+            positive, lost = peaks > 0, None if np.isfinite(most) else ~np.isfinite(peaks)
             raw = np.asarray(RULES[self.rule](counted, peaks, self))
-            np.maximum(raw, LEAST, out=raw, where=peaks > 0)
-        return self.stored(raw if np.isfinite(most) else np.where(np.isfinite(peaks), raw, np.nan))
+            np.maximum(raw, LEAST, out=raw, where=positive)
+        return self.stored(raw if lost is None else np.where(lost, np.nan, raw))
 
     def _power_words(self) -> Array | None:
         return None if isinstance(self.scale, Block) else elements.power_words(self.rule, self.of, self.scale)
@@ -275,9 +276,11 @@ class Block(SharedScale):
             return np.asarray(_with_number(x, request.nan).astype(np.float32) - offset), offset
 
     def stored(self, raw: Array) -> Any:
-        """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN."""
+        """Numbers as scales of the format: float32, or a `BlockArray`; NaN stays NaN. An array of float32 may be
+        overwritten."""
         if isinstance(self.scale, Block):
-            single = np.minimum(raw, LARGEST).astype(np.float32, copy=False)
+            single = np.minimum(raw, LARGEST, out=raw if raw.dtype == np.float32 else None)
+            single = single.astype(np.float32, copy=False)
             return self.scales_along(raw.shape).encode(single)
         return _stored(raw, self.scale, self)
 
@@ -328,8 +331,9 @@ class Block(SharedScale):
         if scales is None:
             policy(self.of, nan=request.nan)
             peaks = magnitudes(x, self.granularity, request.engine)
+            has_nan = not (own or np.isfinite(peaks.max(initial=0)))
             scales = self._scales(x, peaks, request)
-            self._fill(kind, x, out, scales, request, not (own or np.isfinite(peaks.max(initial=0))))
+            self._fill(kind, x, out, scales, request, has_nan)
         return scales, None
 
     def _in_one_pass(self, kind: str, x: Array, out: Array, request: Request) -> Array | None:

@@ -29,6 +29,7 @@ Array = np.ndarray[Any, Any]
 COST = 0.4  # ns an element, roughly
 PIECE = 1 << 16  # elements
 SCRATCH = 1 << 15  # elements
+BACKWARD = 1 << 19  # elements of a piece
 LEAST = np.finfo(np.float64).smallest_subnormal
 FRACTION, BIAS, SUBNORMALS = 23, 127, 149  # of float32; 2**-149 is its least number
 SAFE = 120  # of units from 2**-120 over the least element to 2**120 no step of float32 is subnormal
@@ -288,12 +289,14 @@ def _rows(layout: Layout) -> tuple[int, Geometry]:
 
 
 def in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None:
-    """Fill `out` by a loop over rows of x, by as many threads as they are worth."""
+    """Fill `out` by a loop over rows of x, by as many threads as they are worth; from the end, which the pass that
+    found the scales has left in the caches."""
     count, g = rows
     flat, pieces = writeable_alias(x).reshape(-1), parts(count, x.size)
     if _is_direct(x, out):
         target = out.reshape(-1)
-        pool.run(lambda part: loop(flat, target, *part, 0), pieces)
+        size = BACKWARD // (g.size * g.inner)
+        pool.run(lambda p: [loop(flat, target, *part, 0) for part in reversed(_ranges(*p, size))], pieces)
     else:
         pool.run(lambda part: _by_scratch(loop, flat, out, g, part), pieces)
 

@@ -1,7 +1,7 @@
 """How the numbers of a block become its scale, as a table.
 
-A rule gives the scale as a number, before it is rounded to the scale's format: 0 for a block of
-zeros, NaN or infinity for one that holds such. "Largest value" and "exponent" are those of the element
+A rule gives the scale as a number, before it is rounded to the scale's format: 0 for a block of zeros, NaN or
+infinity for one that holds such. It may overwrite the peaks. "Largest value" and "exponent" are those of the element
 format: 448 and 8 of e4m3fn, whose 448 is 1.75 * 2**8.
 """
 
@@ -64,7 +64,8 @@ def rceil(x: Array, peaks: Array, block: Block) -> Array:
 
 def absmax(x: Array, peaks: Array, block: Block) -> Array:
     """fl32(absmax / largest value)."""
-    return np.asarray(peaks.astype(F4, copy=False) / F4(block.of.max))
+    single = np.asarray(peaks.astype(F4, copy=False))
+    return np.divide(single, F4(block.of.max), out=single)
 
 
 def mean(x: Array, peaks: Array, block: Block) -> Array:
