@@ -32,18 +32,21 @@ def operands(name: str, spec: str, count: int) -> list[Any]:
 def operation_rows() -> Iterator[Row]:
     """Values held in float32, nearest even, into a given array; then with flags."""
     for spec in ("bf16", "f16", "e4m3fn"):
-        x, y, z = (cast(normal(N), spec) for _ in range(3))
-        out = np.empty_like(x)
         for name, limit in LIMITS.items():
-            f = getattr(numfmt, name)
-            given = operands(name, spec, N)
-            t = best({
-                ADD: lambda: np.add(x, y, out=out),
-                "plain": lambda f=f, given=given, s=spec: f(*given, s, out=out),
-                "flags": lambda f=f, given=given, s=spec: f(*given, s, out=out, flags=True),
-            }, 7)  # fmt: skip
+            t = _times(name, spec)
             yield Row(f"{name}, {spec}", t["plain"], ADD, t[ADD], limit)
             yield Row(f"{name}, {spec}, with flags", t["flags"], "without", t["plain"], 3)
+
+
+def _times(name: str, spec: str) -> dict[str, float]:
+    x, y = operands("add", spec, N)
+    given, f, out = operands(name, spec, N), getattr(numfmt, name), np.empty_like(x)
+    tasks = {
+        ADD: lambda: np.add(x, y, out=out),
+        "plain": lambda: f(*given, spec, out=out),
+        "flags": lambda: f(*given, spec, out=out, flags=True),
+    }
+    return best(tasks, 7)
 
 
 def peer_rows() -> Iterator[Row]:
@@ -54,7 +57,9 @@ def peer_rows() -> Iterator[Row]:
     if gfloat:
         info = module("gfloat.formats").format_info_ocp_e4m3
         wide, other = x.astype(np.float64), y.astype(np.float64)
-        yield _against("add, e4m3fn", {"peer": lambda: gfloat.round_ndarray(info, wide + other), **ours}, "gfloat")
+        yield _against(
+            "add, e4m3fn", {"peer": lambda: gfloat.round_ndarray(info, wide + other), **ours}, "gfloat"
+        )
     if apytypes:
         a, b = (apytypes.APyFloatArray.from_array(m, 8, 7) for m in (x, y))
         bf16 = {f"numfmt {i}": lambda: numfmt.add(x, y, "bf16") for i in range(5)}
@@ -88,7 +93,15 @@ def product_rows() -> Iterator[Row]:
         size = SIZE // 4 if "seed" in how else SIZE
         x, y = a[:size, :size], b[:size, :size]
         t = best({"sgemm": lambda x=x, y=y: x @ y, "ours": lambda x=x, y=y, h=how: matmul(x, y, **h)}, 3)
-        yield Row(f"{what}, n = {size}", t["ours"], "sgemm, share of its speed", t["sgemm"], limit, aim, at_least=True)
+        yield Row(
+            f"{what}, n = {size}",
+            t["ours"],
+            "sgemm, share of its speed",
+            t["sgemm"],
+            limit,
+            aim,
+            at_least=True,
+        )
 
 
 def exact_rows() -> Iterator[Row]:
@@ -109,7 +122,9 @@ def exact_rows() -> Iterator[Row]:
             return total
 
         t = best({"peer": loop, "ours": lambda: matmul(x, y, accumulator="bf16", product="rounded")}, 3)
-        yield Row("bf16, rounded, n = 256", t["ours"], "a loop over K with ml_dtypes", t["peer"], 10, at_least=True)
+        yield Row(
+            "bf16, rounded, n = 256", t["ours"], "a loop over K with ml_dtypes", t["peer"], 10, at_least=True
+        )
 
 
 SECTIONS = {

@@ -296,7 +296,9 @@ def in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None
     if _is_direct(x, out):
         target = out.reshape(-1)
         size = BACKWARD // (g.size * g.inner)
-        pool.run(lambda p: [loop(flat, target, *part, 0) for part in reversed(_ranges(*p, size))], pieces)
+        pool.run(
+            lambda p: [loop(flat, target, *part, 0) for part in reversed(_ranges(p[0], p[1], size))], pieces
+        )
     else:
         pool.run(lambda part: _by_scratch(loop, flat, out, g, part), pieces)
 
