@@ -142,7 +142,18 @@ Step = Aligned | Floored | Chain | Late
 
 @dataclass(frozen=True)
 class Scales:
-    """One scale for each `block` neighbours along k, of both operands; the sign of `format` is ignored."""
+    """One scale for each `block` neighbours along k, of both operands; the sign of `format` is ignored.
+
+    Blocks that `numfmt.encode` makes go in as their elements and scales:
+
+    >>> from numfmt.gemm import matmul
+    >>> x = np.arange(-64.0, 64.0).reshape(2, 64)
+    >>> a, b = numfmt.encode(x, "mxfp4"), numfmt.encode(x.T, "mxfp4", axis=0)
+    >>> left, right = numfmt.decode(a.codes, "e2m1fn"), numfmt.decode(b.codes, "e2m1fn")
+    >>> found = matmul(left, right, unit="nvidia_b200_mxfp4", scales=(a.scales, b.scales))
+    >>> found.tolist() == (a.decode() @ b.decode()).tolist()
+    True
+    """
 
     format: str
     block: int
