@@ -1,4 +1,4 @@
-"""What tests of numeric code need: `assert_same_bits`, and a sweep over all float32 patterns."""
+"""What tests of numeric code need: `assert_same_bits`, sweeps over all float32 patterns and over operands."""
 
 from .assertions import assert_same_bits
 

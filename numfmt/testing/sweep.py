@@ -289,13 +289,13 @@ def compared(question: Question, progress: Progress) -> Iterator[Progress]:
         return bad.size, list(shown)
 
     starts = range(progress.done, question.stop, CHUNK)
-    for start, (count, shown) in zip(starts, _in_order(chunk, starts), strict=True):
+    for start, (count, shown) in zip(starts, in_order(chunk, starts), strict=True):
         examples = (*progress.examples, *shown)[:SHOWN]
         progress = Progress(min(start + CHUNK, question.stop), progress.bad + count, examples)
         yield progress
 
 
-def _in_order(task: Callable[[int], Any], parts: Sequence[int]) -> Iterator[Any]:
+def in_order(task: Callable[[int], Any], parts: Sequence[int]) -> Iterator[Any]:
     """Results in the order of `parts`, a few of them under way at a time."""
     pool = ThreadPoolExecutor(THREADS)
     running: deque[Future[Any]] = deque()
@@ -351,7 +351,7 @@ def run(question: Question, state: Path | None = None) -> Progress:
     if state:
         save_state(state, question, progress)  # a folder that takes no file is found out now
     saved = time.monotonic()
-    with _bar(question, progress) as show:
+    with bar(_title(question), question.start, question.stop, progress) as show:
         try:
             for step in compared(question, progress):
                 progress = step
@@ -366,7 +366,7 @@ def run(question: Question, state: Path | None = None) -> Progress:
 
 
 @contextmanager
-def _bar(question: Question, progress: Progress) -> Iterator[Callable[[Progress], None]]:
+def bar(title: str, start: int, stop: int, progress: Progress) -> Iterator[Callable[[Progress], None]]:
     """A progress bar on stderr, nothing where stderr is no terminal."""
     if not sys.stderr.isatty():
         yield lambda progress: None
@@ -378,10 +378,10 @@ def _bar(question: Question, progress: Progress) -> Iterator[Callable[[Progress]
         rich.TextColumn("{task.description}"), rich.BarColumn(), rich.TaskProgressColumn(),
         rich.TimeRemainingColumn(), rich.TextColumn("{task.fields[bad]} mismatches"),
     )  # fmt: skip
-    with rich.Progress(*columns, console=Console(stderr=True)) as bar:
-        total, done = question.stop - question.start, progress.done - question.start
-        task = bar.add_task(_title(question), total=total, completed=done, bad=progress.bad)
-        yield lambda p: bar.update(task, completed=p.done - question.start, bad=p.bad)
+    with rich.Progress(*columns, console=Console(stderr=True)) as shown:
+        total, done = stop - start, progress.done - start
+        task = shown.add_task(title, total=total, completed=done, bad=progress.bad)
+        yield lambda p: shown.update(task, completed=p.done - start, bad=p.bad)
 
 
 def _report(question: Question, progress: Progress) -> Iterator[str]:
@@ -407,7 +407,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--against", required=True, choices=list(ORACLES))
     parser.add_argument("--rounding", default="nearest_even")
     parser.add_argument("--overflow", default=None)
-    parser.add_argument("--slice", type=_slice, metavar="K/N", help="the K-th of N parts, K from 1")
+    parser.add_argument("--slice", type=integer_slice, metavar="K/N", help="the K-th of N parts, K from 1")
     parser.add_argument("--start", type=_integer, default=None, help="first pattern, as in 0x3F800000")
     parser.add_argument("--count", type=_integer, default=None, help="how many patterns")
     parser.add_argument("--resume", type=Path, metavar="FILE", help="go on from FILE, and keep it up to date")
@@ -418,7 +418,7 @@ def _integer(text: str) -> int:
     return int(text, 0)
 
 
-def _slice(text: str) -> tuple[int, int]:
+def integer_slice(text: str) -> tuple[int, int]:
     k, _, n = text.partition("/")
     if not (k.isdigit() and n.isdigit() and 1 <= int(k) <= int(n)):
         raise argparse.ArgumentTypeError(f"a slice is K/N with 1 <= K <= N, got {text!r}")
