@@ -101,6 +101,12 @@ def test_the_exact_results_know_zeros_and_nan():
     assert found[28, 60] == e3m2.nan() | 16 << 16, "infinities of two signs"
 
 
+def test_modes_one_after_another():
+    """Exact results are kept from mode to mode, but for the sign of 0."""
+    modes = "nearest_even,toward_negative,toward_positive"
+    assert operations.main(["e3m2fn", "sub", "--against", "reference", "--rounding", modes]) == 0
+
+
 def test_an_interrupted_sweep_goes_on(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(operations, "CHUNK", 1 << 12)
     state, steps = tmp_path / "state", operations.compared

@@ -95,14 +95,14 @@ class Results(NamedTuple):
 
 @lru_cache(maxsize=8)
 def exact_results(
-    fmt: Format, operation: str, zero: float, question: Question, start: int, stop: int
+    fmt: Format, operation: str, negative: bool, question: Question, start: int, stop: int
 ) -> Results:
     values = [_value(fmt, code) for code in fmt.codes()]
     compute, which = getattr(exactly, operation), []
     seen: dict[tuple[Value | None, bool, int], int] = {}
     for codes in zip(*(x.tolist() for x in operands(question, start, stop)), strict=True):
         given = tuple(values[code] for code in codes)
-        x = compute(*given, zero=zero)
+        x = compute(*given, zero=-0.0 if negative else 0.0)
         mark = exceptions.of_special(x, given) if is_special(x) else 0
         mark |= INVALID * any(_signals(fmt, code) for code in codes)
         key = (None if x != x else x, reference.is_negative(x), mark)
@@ -134,10 +134,10 @@ def reference_results(question: Question) -> Callable[[int, int], Array]:
     if fmt.bits > SMALL:
         raise SpecError(f"against the reference a format has at most {SMALL} bits, {fmt} has {fmt.bits}")
     policy = reference.policy(fmt, question.rounding, None, _nan(fmt))
-    zero = -0.0 if policy.rounding.name == "toward_negative" else 0.0
+    negative = policy.rounding.name == "toward_negative"
 
     def results(start: int, stop: int) -> Array:
-        found = exact_results(fmt, question.operation, zero, _same(question), start, stop)
+        found = exact_results(fmt, question.operation, negative, _same(question), start, stop)
         decided = [_decided(x, mark, fmt, policy, question.tininess) for x, mark in found.different]
         return np.array(decided, np.uint32)[found.which]
 
