@@ -178,10 +178,11 @@ class _Work(NamedTuple):
 
     def _numbers(self, given: list[Input]) -> tuple[list[Array], Array | None]:
         """The operands as float32 or float64, and where some are numbers that float32 does not hold."""
-        read = [_number(x, self.job.operation.wide) for x in given]
-        widest = max((x.dtype for x, _ in read), key=lambda dtype: dtype.itemsize)
+        with np.errstate(all="ignore"):  # NaN that signals
+            read = [_number(x, self.job.operation.wide) for x in given]
+            widest = max((x.dtype for x, _ in read), key=lambda dtype: dtype.itemsize)
+            numbers = [x.astype(widest, copy=False) for x, _ in read]
         masks = [mask for _, mask in read if mask is not None]
-        numbers = [x.astype(widest, copy=False) for x, _ in read]
         if self.job.daz:
             numbers = [_denormals_are_zero(x, fmt) for x, fmt in zip(numbers, self.job.sources, strict=True)]
         return numbers, np.logical_or.reduce(masks) if masks else None

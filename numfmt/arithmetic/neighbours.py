@@ -170,7 +170,9 @@ def _beside(x: Array, side: Array, fmt: Format) -> Array:
     if x.dtype == np.float64:
         with np.errstate(all="ignore"):
             beside = np.nextafter(x, np.where(side > 0, np.inf, -np.inf))
-        return np.where(side > 0, np.maximum(beside, float(low)), np.minimum(beside, float(high)))
+        first, last = float(low), float(high)
+        beside = np.where((side > 0) & (beside < first), first, beside)
+        return np.where((side < 0) & (beside > last), last, beside)
     little = Fraction(1, fmt.smallest.denominator << 1100)
     pairs = zip(x.flat, side.flat, strict=True)
     steps = np.array([_step(v, int(s), little, low, high) for v, s in pairs] + [None], object)
