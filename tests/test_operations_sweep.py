@@ -28,7 +28,7 @@ def swept(question):
         asked("e2m1fn", "add", rounding="stochastic_b"), asked("e3m2fn", "mul", rounding="toward_negative"),
         asked("e2m3fn", "div", tininess="before"), asked("e2m1fn", "fma", rounding="to_odd"),
         asked("e5m2", "sqrt", rounding="nearest_away"), asked("e8m0fnu", "sqrt", rounding="toward_zero"),
-        asked("e3m2fn", "remainder", rounding="toward_negative"),
+        asked("e3m2fn", "remainder", rounding="toward_negative"), asked("e8m0fnu", "sub", count=3000),
         asked("e5m2", "add", rounding="toward_negative", start=30000, count=50000),
         asked("e4m3fnuz", "div", rounding="away_from_zero", start=0, count=20000),
         asked("e5m2", "fma", count=20000), asked("f16", "add", "numpy", count=1 << 18),

@@ -37,6 +37,7 @@ from . import exceptions, nans
 from .exceptions import Ends
 from .nans import Profile
 from .operands import EXACT, is_tiny, near, zero_like
+from .operands import numbers as doubles
 from .operations import Operation
 
 Array = np.ndarray[Any, Any]
@@ -181,7 +182,7 @@ class _Work(NamedTuple):
         with np.errstate(all="ignore"):  # NaN that signals
             read = [_number(x, self.job.operation.wide) for x in given]
             widest = max((x.dtype for x, _ in read), key=lambda dtype: dtype.itemsize)
-            numbers = [x.astype(widest, copy=False) for x, _ in read]
+            numbers = [x if x.dtype == widest else doubles(Input(x)) for x, _ in read]
         masks = [mask for _, mask in read if mask is not None]
         if self.job.daz:
             numbers = [_denormals_are_zero(x, fmt) for x, fmt in zip(numbers, self.job.sources, strict=True)]
@@ -249,6 +250,8 @@ class _Work(NamedTuple):
             operands = [x[special] for x in numbers]
             marks[special] = _of_specials(w[special], operands)
             marks[special] |= _signalling([_part(x, special) for x in given])
+        if self.job.fmt.zero() is None:
+            marks[w == 0] = INEXACT | OVERFLOW  # out of range, as negative numbers are
         if self.job.is_to_grid:
             marks &= KEPT_BY_INTEGERS
             marks[~np.isfinite(w) | (marks & OVERFLOW != 0)] = INVALID

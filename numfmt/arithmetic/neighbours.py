@@ -103,6 +103,7 @@ def ulp(a: Any, fmt: Any, *, codes: bool = False, operands: Any = None) -> Any:
     """
     form = element(fmt)
     x = numbers(*read((a,), formats_of(operands, form, 1), codes))
+    x = x if form.signed else np.abs(x)
     special = _is_special(x)
     inner = _cast(np.where(special, np.zeros((), x.dtype), x), form, "toward_zero")
     side = np.where(signs(x), -1, 1)

@@ -108,6 +108,7 @@ def test_ulp_is_that_of_the_math_module():
     assert arithmetic.ulp(x, "f64").tolist() == [math.ulp(y) for y in x]
     assert np.isnan(arithmetic.ulp(math.nan, "f64"))
     assert arithmetic.ulp([0x3C00, 0x0001, 0x7BFF], "f16", codes=True).tolist() == [2.0**-10, 2.0**-24, 32.0]
+    assert arithmetic.ulp([-3.0, 1.0], "e8m0fnu").tolist() == [2.0, 1.0]
     assert arithmetic.ulp(0x3F80, "f16", codes=True, operands="bf16") == 2.0**-10
 
 
