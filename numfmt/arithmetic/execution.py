@@ -44,7 +44,7 @@ Array = np.ndarray[Any, Any]
 SHORT, KEPT = 22, 52  # significant bits of a number rounded to odd, above the odd one
 COST = 3.0  # ns an element, roughly
 KEPT_BY_INTEGERS = np.uint8(~UNDERFLOW & 0xFF)  # no integer underflows (IEEE 754-2019, 5.8)
-CHUNK = 1 << 16  # elements; their scratch stays in the second-level cache
+CHUNK = 1 << 17  # elements; their scratch stays in the second-level cache
 F4, F8 = np.dtype(np.float32), np.dtype(np.float64)
 
 
@@ -121,6 +121,8 @@ class _Work(NamedTuple):
     noise: Noise | None
 
     def fill(self, operands: tuple[Input, ...], out: Array, flags: Array | None, part: slice) -> bool:
+        if flags is None and self._is_direct(operands, out):
+            return self._fill_directly([x.array.reshape(-1) for x in operands], out.reshape(-1), part)
         suspicious, scratch = False, np.empty(min(CHUNK, part.stop - part.start))
         for start in range(part.start, part.stop, CHUNK):
             here = slice(start, min(start + CHUNK, part.stop))
@@ -134,6 +136,34 @@ class _Work(NamedTuple):
             _store(out, here, result)
             if flags is not None:
                 flags.reshape(-1)[here] = marks
+        return suspicious
+
+    def _is_direct(self, operands: tuple[Input, ...], out: Array) -> bool:
+        """Whether two loops are all there is to do: float32 operands and results as they lie in memory."""
+        job = self.job
+        plain = self.noise is None and job.ftz is None and not job.daz and job.nans is None
+        return (
+            plain and job.has_short_bits and job.plan.loop(32) is not None
+            and all(x.coded is None and x.array.dtype == F4 and inputs.is_loadable(x.array) for x in operands)
+            and out.flags.carray and out.dtype.isnative and out.dtype != np.float16
+        )  # fmt: skip
+
+    def _fill_directly(self, operands: list[Array], out: Array, part: slice) -> bool:
+        operation, loop = (
+            getattr(self.job.module, f"{self.job.operation.name}_single"),
+            self.job.plan.loop(32),
+        )
+        assert loop is not None
+        given, scratch, suspicious = [inputs.writeable_alias(x) for x in operands], np.empty(CHUNK, F4), False
+        for start in range(part.start, part.stop, CHUNK):
+            here = slice(start, min(start + CHUNK, part.stop))
+            numbers, w = [x[here] for x in given], scratch[: here.stop - start]
+            if operation(*numbers, w):
+                suspicious |= self._chunk(
+                    [Input(x) for x in numbers], np.empty(w.size), None, out[here], None
+                )
+            else:
+                suspicious |= loop.run(w, None, out[here])
         return suspicious
 
     def _chunk(

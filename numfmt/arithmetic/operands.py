@@ -44,7 +44,9 @@ def read(given: Sequence[Any], formats: Sequence[Format], codes: bool) -> tuple[
         shape = np.broadcast_shapes(*shapes)
     except ValueError:
         raise ValueError(f"operands of shapes {' and '.join(map(str, shapes))} do not go together") from None
-    return tuple(x._replace(array=np.broadcast_to(x.array, shape)) for x in sources)
+    return tuple(
+        x if x.array.shape == shape else x._replace(array=np.broadcast_to(x.array, shape)) for x in sources
+    )
 
 
 def _values(x: Any) -> Input:
