@@ -70,7 +70,8 @@ def test_past_the_last_value():
 def test_numpy_has_the_same_neighbours(spec, dtype):
     rng = np.random.default_rng(1)
     word = f"u{np.dtype(dtype).itemsize}"
-    x, y = rng.integers(0, np.iinfo(word).max, (2, 5000), dtype=word, endpoint=True).view(dtype)
+    count = 600 if spec == "f64" else 5000  # that is left to the reference
+    x, y = rng.integers(0, np.iinfo(word).max, (2, count), dtype=word, endpoint=True).view(dtype)
     y[::3] = x[::3]
     x[:4], y[:4] = [0.0, -0.0, 0.0, np.inf], [-0.0, 0.0, 1.0, 0.0]
     with np.errstate(all="ignore"):

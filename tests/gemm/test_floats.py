@@ -30,10 +30,10 @@ def test_every_order_in_fractions(order, product, spec, mode):
 @pytest.mark.parametrize("product", ["fused", "rounded", "fma32"])
 @pytest.mark.parametrize("spec", ["bf16", "f16", "e5m2", "e4m3fn", "e8m10", "tf32", "f32", "e6m5"])
 def test_loops_give_the_bits_of_the_steps(spec, product):
-    for inputs in ("bf16", "f16", "e4m3fn", "f32"):
+    for inputs in ("bf16", "f32"):
         for scale in (1.0, 1e3, 1e-30):  # overflow in narrow formats; numbers too small for the loop
-            a, b = pair(9, 37, 70, inputs, scale=scale)
-            for order in ("sequential", "blocked(8)", "split_k(3)"):
+            a, b = pair(5, 21, 70, inputs, scale=scale)
+            for order in ("sequential", "blocked(8)"):
                 how = {"accumulator": spec, "product": product, "order": order, "c": np.float32(0.5)}
                 expected = multiply(a, b, engine="numpy", **how)
                 assert np.array_equal(multiply(a, b, **how), expected, equal_nan=True), (inputs, scale, order)
