@@ -14,7 +14,7 @@ from numfmt import plotting
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent)
 rng = np.random.default_rng(0)
 a, b = (np.abs(rng.standard_normal(shape)).astype(np.float32) for shape in ((16, 4096), (4096, 16)))
-bf16 = {"fmt": "bf16", "accumulator": "bf16", "k": [2**e for e in range(4, 13)]}
+bf16 = {"fmt": "bf16", "accumulator": "bf16", "k": [4**e for e in range(2, 7)]}
 grid = [
     {**bf16, "accumulator": "f32"},
     bf16,
