@@ -93,7 +93,7 @@ class Products:
         outer = self.shape[:-2]
         a, b = (np.broadcast_to(x, (*outer, *x.shape[-2:])) for x in (a, b))
         for i in np.ndindex(outer):
-            sums = gathered(np.ascontiguousarray(a[i]), np.ascontiguousarray(b[i]), start[i])
+            sums = gathered(np.ascontiguousarray(a[i]), np.ascontiguousarray(b[i]), start[i], self.engine)
             low[i], high[i] = sums.ends()
         result, other = (np.array(self._round(x, stream)) for x in (low, high))
         open_ones = ((result != other) & np.isfinite(low)) | ((low <= 0) & (high >= 0))
@@ -107,9 +107,10 @@ class Products:
     def _one(self, row: Array, column: Array, start: Any, words: Array | None, at: tuple[Any, ...]) -> Any:
         """One element, from its exact sum."""
         drawn = {} if words is None else {"noise": words[at]}
-        total = exactly(row, column, exact(start))
-        zero = np.float64(-0.0) if self._is_minus_zero(row, column, start) else np.float64(0.0)
-        return convert(zero if total == 0 else total, self.accumulator, **self.how, **drawn)
+        total: Any = exactly(row, column, exact(start))
+        if total == 0:
+            total = np.float64(-0.0 if self._is_minus_zero(row, column, start) else 0.0)
+        return convert(total, self.accumulator, **self.how, **drawn)
 
     def _is_minus_zero(self, row: Array, column: Array, start: Any) -> bool:
         """Whether a sum of 0 is -0: all terms are, or some cancel when rounding toward negative."""
@@ -129,8 +130,8 @@ class Products:
             return np.asarray(operation(*operands, self.accumulator, **self.how, **self._noise(stream)))
         return self._round(operation(*operands, SINGLE), stream)
 
-    def _round(self, x: Array, stream: int, **more: Any) -> Array:
-        return np.asarray(convert(x, self.accumulator, **self.how, **self._noise(stream), **more))
+    def _round(self, x: Array, stream: int) -> Array:
+        return np.asarray(convert(x, self.accumulator, **self.how, **self._noise(stream)))
 
     def _noise(self, stream: int) -> dict[str, Any]:
         words = self._words(stream)
