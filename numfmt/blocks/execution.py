@@ -16,6 +16,7 @@ from ..engine.inputs import writeable_alias
 from ..engine.run import WORTH_A_THREAD
 from ..kernels import affine as steps
 from ..kernels.affine import Bounds, Geometry, Parameters
+from ..kernels.odd import odd_sum
 from .granularity import LONG, Layout, Shape
 from .profiles import Profile
 
@@ -145,7 +146,7 @@ def _decoded(code: Array, p: Parameters, job: Job) -> Array:
 def _product(count: Array, unit: Array) -> Array:
     """fl32(unit * count) of integers below 2**33: exact halves, their float64 sum rounded to odd."""
     high = np.trunc(count / 65536) * 65536
-    return np.asarray(steps.single(steps.odd_sum(unit * high, unit * (count - high))))
+    return np.asarray(steps.single(odd_sum(unit * high, unit * (count - high))))
 
 
 _DEFINITIONS = {"value": _values, "code": _codes, "decode": _decoded}

@@ -11,7 +11,7 @@ from ..engine.inputs import Input
 from ..engine.plan import decoding_plan, plan
 from ..engine.run import decode_into, execute
 from ..format import Format
-from ..kernels.affine import odd_sum
+from ..kernels.odd import odd_sum
 from ..reference import encode, exact, policy
 from ..registry import element
 

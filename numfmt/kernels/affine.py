@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .odd import odd_sum
 from .words import and_, put, select, umax, word
 
 ZERO = np.float32(0.0)
@@ -74,17 +75,6 @@ def single(x: Any) -> Any:
 def integer(x: Any, like: Any) -> Any:
     """An integral float as an integer, of the dtype of `like`."""
     return x.astype(like.dtype)
-
-
-def odd_sum(a: Any, b: Any) -> Any:
-    """a + b of float64 rounded to odd, so that a rounding to float32 afterwards is the only one."""
-    total = a + b
-    part = total - a
-    rest = (a - (total - part)) + (b - part)
-    even = np.equal(total.view(np.int64) & 1, 0)
-    return np.where(
-        even & (rest != 0) & np.isfinite(total), np.nextafter(total, np.copysign(np.inf, rest)), total
-    )
 
 
 def fused(x: Any, factor: Any, c: Any) -> Any:

@@ -36,7 +36,7 @@ def stepped(s: Any, rest: Any) -> Any:
 
 
 def odd_sum(a: Any, b: Any) -> Any:
-    """Knuth's TwoSum (The Art of Computer Programming 2, 4.2.2, theorem B)."""
+    """a + b of float64, by Knuth's TwoSum (The Art of Computer Programming 2, 4.2.2, theorem B)."""
     total = a + b
     part = total - a
     return stepped(total, (a - (total - part)) + (b - part))

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from .affine import odd_sum, single
+from .affine import single
 from .floats import rounding, value_of_even, value_of_even_adder, value_of_even_own
-from .odd import single_sum
+from .odd import odd_sum, single_sum
 from .words import add, and_, or_, real, shr, umax, word, xor
 
 # what a step is, and which formula rounds: told apart by their types, so that each has a loop of its own

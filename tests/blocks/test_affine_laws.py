@@ -17,7 +17,7 @@ from numfmt.blocks import PROFILES, Affine, BlockArray, Groups, PerAxis, PerTens
 from numfmt.calibration import range_of_least_squares, threshold
 from numfmt.calibration.histograms import Samples
 from numfmt.engine import jit
-from numfmt.kernels.affine import odd_sum
+from numfmt.kernels.odd import odd_sum
 
 SHAPE = (5, 12, 70)
 GRANULARITIES = [
