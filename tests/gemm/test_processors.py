@@ -81,11 +81,12 @@ import os, signal, sys, threading, time
 import numpy as np
 from numfmt import matmul
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 a, b = np.ones((2000, 4000), np.int8), np.ones((4000, 6000), np.int8)
 assert (matmul(a[:8], b) == 4000).all()
 for delay in (0.001, 0.01, 0.03, 0.05, 0.08, 0.1) * 3:
-    threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
     try:
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
         while True:
             matmul(a, b)
     except KeyboardInterrupt:
