@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -11,10 +11,15 @@ import numpy as np
 from ..casting import cast, code_range, decode, encode
 from ..format import FLOAT64_BITS, Format, Value, is_special
 from ..notation import hexadecimal, split_bits
+from ..reference import exact as exact_scalar
 from ..registry import element
+from . import causes
+from .causes import Outcome
+from .operands import Operands, operands_of
 
 Array = np.ndarray[Any, Any]
 SHOWN = 5  # differing elements that a message spells out
+LOOKED_AT = 300  # elements of each kind, wrong and right, that the guess at a cause rests on
 _DIGITS = 20  # decimal digits a value may have to be printed as such
 _KINDS = {"i": "codes", "u": "codes", "f": "values"}
 
@@ -24,9 +29,13 @@ class _Pair(NamedTuple):
     expected: Array
     fmt: Format
     kind: str  # "codes" or "values"
+    given: Operands  # what the results were made of, if the call says
 
 
-def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = False) -> None:
+def assert_same_bits(
+    actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = False, inputs: Any = None,
+    operation: str | None = None, operands: Any = None,
+) -> None:  # fmt: skip
     """Check that two arrays hold the same bits of a format.
 
     Parameters
@@ -37,11 +46,18 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
     fmt : str, Format or dtype
     nan_bits : bool, optional
         Compare the sign of NaN values, and the whole code of NaN codes, too.
+    inputs : array_like or tuple of array_like, optional
+        What the results were made of, one for each operand, for the message. Integers are codes of `operands`.
+    operation : str, optional
+        What was done to the inputs, as `numfmt.arithmetic` calls it: "convert", "mul", "fma" ... Then the message
+        has exact results, and more causes are told apart.
+    operands : format or tuple of formats, optional
+        Of the inputs; `fmt` unless given.
 
     Raises
     ------
-    AssertionError : how many differ; for the first few the index, the bit fields, the exact
-        values and the neighbours of the expected one
+    AssertionError : how many differ and a guess at the cause; for the first few the index, the inputs, the bit
+        fields, the exact values and the neighbours
     TypeError : codes compared with values, or arrays that are neither
     ValueError : values of a format that floats do not hold, such as int64
 
@@ -52,13 +68,25 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
     Traceback (most recent call last):
         ...
     AssertionError: 1 of 2 elements differs as e4m3fn
+      looks like wrong sign of zero (zeros of the other sign)
       at 1, 1 value apart:
         actual    0x80  1|0000|000  -0
         expected  0x00  0|0000|000  0
         neighbours of the expected: 0x80 -0, 0x01 0.001953125
+    >>> assert_same_bits([18.0], [16.0], "e4m3fn", inputs=[17.0], operation="convert")
+    Traceback (most recent call last):
+        ...
+    AssertionError: 1 of 1 elements differs as e4m3fn
+      looks like ties away from zero (ties)
+      at 0, 1 value apart:
+        input     17
+        actual    0x59  0|1011|001  18
+        expected  0x58  0|1011|000  16
+        exact     17, a tie between 0x58 16 and 0x59 18
     """
     __tracebackhide__ = True
-    pair = _pair(actual, expected, element(fmt))
+    form = element(fmt)
+    pair = _pair(actual, expected, form, operands_of(inputs, operation, operands, form))
     if pair.actual.shape != pair.expected.shape:
         raise AssertionError(f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}")
     differing = _differing(pair, nan_bits)
@@ -66,7 +94,7 @@ def assert_same_bits(actual: Any, expected: Any, fmt: Any, *, nan_bits: bool = F
         raise AssertionError("\n".join(_message(pair, differing)))
 
 
-def _pair(actual: Any, expected: Any, fmt: Format) -> _Pair:
+def _pair(actual: Any, expected: Any, fmt: Format, given: Operands) -> _Pair:
     a, e = _numbers(actual, "actual"), _numbers(expected, "expected")
     kinds = [_KINDS[x.dtype.kind] for x in (a, e)]
     if kinds[0] != kinds[1] and a.size and e.size:
@@ -79,7 +107,7 @@ def _pair(actual: Any, expected: Any, fmt: Format) -> _Pair:
             f"values of '{fmt}' have more than {FLOAT64_BITS} significant bits, floats do not hold them; "
             "compare codes: integers, as numfmt.encode gives them"
         )
-    return _Pair(a, e, fmt, kinds[0])
+    return _Pair(a, e, fmt, kinds[0], given)
 
 
 def _numbers(x: Any, side: str) -> Array:
@@ -160,8 +188,27 @@ def _message(pair: _Pair, differing: Array) -> Iterator[str]:
     yield (
         f"{count} of {pair.actual.size} elements {'differs' if count == 1 else 'differ'} as {pair.fmt}{rest}"
     )
+    yield from _cause(pair, differing)
     for flat in shown:
         yield from _element(pair, int(flat))
+
+
+def _cause(pair: _Pair, differing: Array) -> Iterator[str]:
+    """A guess at what is wrong, if one explains the differences."""
+    size = pair.actual.size
+    sampled = np.arange(0, size, max(1, size // LOOKED_AT))
+    same = sampled[~np.isin(sampled, differing)]
+    wrong, right = (_outcomes(pair, places) for places in (differing[:LOOKED_AT], same))
+    found = causes.guess(pair.fmt, wrong, right)
+    if found is not None:
+        yield f"  {causes.sentence(found, pair.fmt, wrong)}"
+
+
+def _outcomes(pair: _Pair, places: Array) -> list[Outcome]:
+    """Those elements whose expected side is a code."""
+    exact: Sequence[Value | None] = pair.given.exact(places, pair.actual.shape) or [None] * places.size
+    sides = [[_code(x, pair.fmt, pair.kind) for x in side.reshape(-1)[places]] for side in pair[:2]]
+    return [Outcome(a, e, x) for a, e, x in zip(*sides, exact, strict=True) if e is not None]
 
 
 def _element(pair: _Pair, flat: int) -> Iterator[str]:
@@ -169,10 +216,35 @@ def _element(pair: _Pair, flat: int) -> Iterator[str]:
     a, e = pair.actual.reshape(-1)[flat], pair.expected.reshape(-1)[flat]
     codes = [_code(x, fmt, pair.kind) for x in (a, e)]
     yield f"  at {_index(flat, shape)}{_distance(codes, fmt)}:"
+    yield from _inputs(pair.given, flat, shape)
     yield f"    actual    {_side(a, codes[0], fmt)}"
     yield f"    expected  {_side(e, codes[1], fmt)}"
-    if codes[1] is not None and _is_finite(codes[1], fmt):
+    exact = pair.given.exact(np.array([flat]), shape)
+    if exact:
+        yield f"    exact     {exact_place(exact[0], fmt)}"
+    elif codes[1] is not None and _is_finite(codes[1], fmt):
         yield f"    neighbours of the expected: {', '.join(_neighbours(codes[1], fmt))}"
+
+
+def _inputs(given: Operands, flat: int, shape: tuple[int, ...]) -> Iterator[str]:
+    """A line for each operand: its bits where it is a code, and its value."""
+    label = "input " if len(given.arrays) == 1 else "inputs"
+    for x, fmt in zip(given.at(flat, shape), given.formats, strict=True):
+        yield f"    {label}    {_input(x, fmt)}"
+        label = " " * len(label)
+
+
+def _input(x: Any, fmt: Format) -> str:
+    if np.asarray(x).dtype.kind in "iu":
+        return _side(x, _code(x, fmt, "codes"), fmt)
+    return _exact_text(exact_scalar(x))
+
+
+def exact_place(x: Value, fmt: Format) -> str:
+    """An exact result and the codes beside it."""
+    word, codes = causes.place(x, fmt)
+    beside = [f"{hexadecimal(c, fmt.bits)} {_exact_text(fmt.value(c))}" for c in codes]
+    return ", ".join(filter(None, (_exact_text(x), f"{word} {' and '.join(beside)}".strip())))
 
 
 def _index(flat: int, shape: tuple[int, ...]) -> str:
