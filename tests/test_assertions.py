@@ -170,10 +170,10 @@ def test_exact_values(value, fmt, text):
 def test_every_value_of_a_format_is_printed_exactly():
     from fractions import Fraction
 
-    from numfmt.testing.assertions import _exact_text
+    from numfmt.testing.elements import exact_text
 
     for _, value in numfmt.parse("e5m2").values():
-        assert Fraction(_exact_text(value)) == value
+        assert Fraction(exact_text(value)) == value
 
 
 class Thirds(Format):

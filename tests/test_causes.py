@@ -31,12 +31,12 @@ def replaced(codes, old, new):
 
 
 MODES = {
-    "nearest_away": "ties away from zero: all 300 differences are ties",
-    "nearest_zero": "ties toward zero: all 300 differences are ties",
-    "nearest_odd": "ties to odd: all 300 differences are ties",
-    "toward_zero": "truncation instead of rounding: all 300 differences are what toward_zero gives",
-    "toward_positive": "rounding up: all 300 differences are what toward_positive gives",
-    "to_odd": "rounding to odd: all 300 differences are what to_odd gives",
+    "nearest_away": "ties away from zero, ties_away: all 300 differences are ties",
+    "nearest_zero": "ties toward zero, ties_to_zero: all 300 differences are ties",
+    "nearest_odd": "ties to odd, ties_to_odd: all 300 differences are ties",
+    "toward_zero": "truncation instead of rounding, truncates: all 300 differences are what toward_zero gives",
+    "toward_positive": "rounding up, rounds_up: all 300 differences are what toward_positive gives",
+    "to_odd": "rounding to odd, rounds_to_odd: all 300 differences are what to_odd gives",
 }
 
 
@@ -48,22 +48,26 @@ def test_another_mode(mode):
 
 
 def test_flushed():
-    assert of_products(products("e5m2", ftz="after"), "e5m2").startswith("looks like subnormals flushed: ")
+    assert of_products(products("e5m2", ftz="after"), "e5m2").startswith(
+        "looks like subnormals flushed, results_flushed: "
+    )
 
 
 def test_overflow_to_the_largest():
     text = of_products(products("e5m2", overflow="saturate_finite"), "e5m2")
-    assert text.startswith("looks like overflow to the largest value: all 300")
+    assert text.startswith("looks like overflow to the largest value, overflow_to_max: all 300")
 
 
 def test_overflow_past_the_largest():
     right = products("e4m3fn", overflow="saturate_finite")
     text = message(products("e4m3fn"), right, "e4m3fn", inputs=PAIRS, operation="mul")
-    assert "looks like overflow past the largest value: all 300" in text
+    assert "looks like overflow past the largest value, overflow_to_special: all 300" in text
 
 
 def test_minus_zero():
-    assert "looks like -0 lost: all 300" in of_products(replaced(products("e4m3fn"), 0x80, 0), "e4m3fn")
+    assert "looks like -0 lost, minus_zero_lost: all 300" in of_products(
+        replaced(products("e4m3fn"), 0x80, 0), "e4m3fn"
+    )
 
 
 def test_signs():
@@ -82,7 +86,7 @@ def test_a_lost_carry():
             & (right & 7 == 0)
             & ((right & 0x7F) >= 8)
         )
-    assert "looks like carry into the exponent lost: all 300" in of_products(
+    assert "looks like carry into the exponent lost, carry_lost: all 300" in of_products(
         np.where(grew, right - 8, right), "e4m3fn"
     )
 
@@ -91,7 +95,7 @@ def test_a_wrong_bias():
     right = products("e4m3fn")
     normal = ((right & 0x7F) >= 8) & ((right & 0x7F) < 0x77)
     text = of_products(np.where(normal, right + 8, right), "e4m3fn")
-    assert text == "looks like exponent bias off by one: all 300 differences are twice as large"
+    assert text == "looks like exponent bias off by one, bias_high: all 300 differences are twice as large"
 
 
 def test_nan_bits():
@@ -105,7 +109,7 @@ def test_double_rounding():
     x = np.linspace(1, 2, 1 << 14, dtype=np.float32) * np.float32(1.0001)
     twice, once = numfmt.cast(numfmt.cast(x, "tf32"), "bf16"), numfmt.cast(x, "bf16")
     text = message(twice, once, "bf16", inputs=x, operation="convert")
-    assert "looks like double rounding: all" in text
+    assert "looks like double rounding, double_rounding: all" in text
     assert "ties once they are rounded to tf32" in text or "to f16" in text
 
 
@@ -119,7 +123,7 @@ def test_a_lost_sticky_bit():
         numfmt.encode(cut, "bf16"), numfmt.div(*QUOTIENTS, "bf16", codes=True), "bf16", inputs=QUOTIENTS,
         operation="div",
     )  # fmt: skip
-    assert "looks like sticky bit lost: all" in text
+    assert "looks like sticky bit lost, sticky_lost: all" in text
 
 
 def test_no_cause_is_named_where_none_fits():
@@ -134,7 +138,7 @@ def test_a_cause_that_right_results_speak_against_says_so():
     wrong = right.copy()
     wrong[0] = 18.0
     text = message(wrong, right, "e4m3fn", inputs=ties, operation="convert")
-    assert "looks like ties away from zero (ties); but 2 right results are such too" in text
+    assert "looks like ties away from zero, ties_away (ties); but 2 right results are such too" in text
 
 
 def test_without_an_operation_codes_alone_speak():

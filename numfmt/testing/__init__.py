@@ -1,5 +1,7 @@
-"""What tests of numeric code need: `assert_same_bits`, sweeps over all float32 patterns and over operands."""
+"""What tests of numeric code need: assertions that name the first wrong bit and guess why, sweeps over all float32
+patterns and over operands."""
 
 from .assertions import assert_same_bits
+from .ulps import assert_ulp
 
-__all__ = ["assert_same_bits"]
+__all__ = ["assert_same_bits", "assert_ulp"]

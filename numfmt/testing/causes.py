@@ -18,17 +18,17 @@ ENOUGH = 0.9  # of the differences a cause must explain to be named
 WIDER = ("f16", "bf16", "tf32", "f32", "f64")  # what results are rounded to on the way
 GUARDS = (1, 2, 3)  # bits kept below the last one where what follows is lost
 MODES = {
-    "nearest_away": "ties away from zero",
-    "nearest_zero": "ties toward zero",
-    "nearest_odd": "ties to odd",
-    "nearest_up": "ties upward",
-    "nearest_down": "ties downward",
-    "nearest_even": "ties to even",
-    "toward_zero": "truncation instead of rounding",
-    "toward_negative": "rounding down",
-    "toward_positive": "rounding up",
-    "away_from_zero": "rounding away from zero",
-    "to_odd": "rounding to odd",
+    "nearest_away": ("ties_away", "ties away from zero"),
+    "nearest_zero": ("ties_to_zero", "ties toward zero"),
+    "nearest_odd": ("ties_to_odd", "ties to odd"),
+    "nearest_up": ("ties_up", "ties upward"),
+    "nearest_down": ("ties_down", "ties downward"),
+    "nearest_even": ("always_nearest", "nearest even instead of the mode"),
+    "toward_zero": ("truncates", "truncation instead of rounding"),
+    "toward_negative": ("rounds_down", "rounding down"),
+    "toward_positive": ("rounds_up", "rounding up"),
+    "away_from_zero": ("rounds_away", "rounding away from zero"),
+    "to_odd": ("rounds_to_odd", "rounding to odd"),
 }
 
 
@@ -46,9 +46,11 @@ Mistake = Callable[
 
 
 class Cause(NamedTuple):
-    """`kind`: what the elements are that the mistake changes; of each, `mistake` is what it gives."""
+    """`name`: that of the planted bug in `numfmt.testing.mutants` where there is one. `kind`: what the elements are
+    that the mistake changes; of each, `mistake` is what it gives."""
 
     name: str
+    text: str
     kind: str
     mistake: Mistake
 
@@ -85,13 +87,13 @@ def _tried(cause: Cause, fmt: Format, wrong: Sequence[Outcome], right: Sequence[
 
 
 def sentence(found: Guess, fmt: Format, wrong: Sequence[Outcome]) -> str:
-    """`looks like ties away from zero: all 37 differences are ties`"""
-    tied = found.cause.name in MODES.values() and all(is_tie(one.exact, fmt) for one in wrong)
+    """`looks like ties away from zero, ties_away: all 37 differences are ties`"""
+    tied = found.cause in OF_MODES and all(is_tie(one.exact, fmt) for one in wrong)
     kind = "ties" if tied else found.cause.kind
     some = f"{found.explained} of {len(wrong)}" if found.explained < len(wrong) else f"all {len(wrong)}"
     what = f" ({kind})" if len(wrong) == 1 else f": {some} differences are {kind}"
     spared = f"; but {found.spared} right results are such too" if found.spared else ""
-    return f"looks like {found.cause.name}{what}{spared}"
+    return f"looks like {found.cause.text}, {found.cause.name}{what}{spared}"
 
 
 # Places of exact results
@@ -264,24 +266,40 @@ def _one_off(one: Outcome, fmt: Format) -> int | None:
 
 # In the order in which they are named where they explain as much
 OF_CODES = (
-    Cause("-0 lost", "-0 that became +0", _without_minus_zero),
-    Cause("wrong sign of zero", "zeros of the other sign", _other_zero),
-    Cause("subnormals flushed", "subnormal results that became 0", _flushed),
-    Cause("overflow to the largest value", "infinity or NaN that became the largest value", _saturated),
-    Cause("overflow past the largest value", "the largest value that became infinity or NaN", _overflowed),
-    Cause("carry into the exponent lost", "powers of two at half their size", _without_carry),
-    Cause("exponent bias off by one", "twice as large", _exponent_moved(1)),
-    Cause("exponent bias off by one", "half as large", _exponent_moved(-1)),
-    Cause("sign lost", "of the other sign", _sign_flipped),
-    Cause("NaN payload", "NaN of other bits", _other_nan),
-    Cause("NaN and infinity confused", "NaN for infinity or infinity for NaN", _swapped),
-    Cause("NaN lost", "NaN that became numbers", _without_nan),
+    Cause("minus_zero_lost", "-0 lost", "-0 that became +0", _without_minus_zero),
+    Cause("zeros_swapped", "wrong sign of zero", "zeros of the other sign", _other_zero),
+    Cause("results_flushed", "subnormals flushed", "subnormal results that became 0", _flushed),
+    Cause(
+        "overflow_to_max",
+        "overflow to the largest value",
+        "infinity or NaN that became the largest value",
+        _saturated,
+    ),
+    Cause(
+        "overflow_to_special",
+        "overflow past the largest value",
+        "the largest value that became infinity or NaN",
+        _overflowed,
+    ),
+    Cause("carry_lost", "carry into the exponent lost", "powers of two at half their size", _without_carry),
+    Cause("bias_high", "exponent bias off by one", "twice as large", _exponent_moved(1)),
+    Cause("bias_low", "exponent bias off by one", "half as large", _exponent_moved(-1)),
+    Cause("sign_lost", "sign lost", "of the other sign", _sign_flipped),
+    Cause("nan_payload", "NaN payload", "NaN of other bits", _other_nan),
+    Cause(
+        "invalid_is_infinity", "NaN and infinity confused", "NaN for infinity or infinity for NaN", _swapped
+    ),
+    Cause("nan_lost", "NaN lost", "NaN that became numbers", _without_nan),
 )
+OF_MODES = tuple(Cause(*words, f"what {mode} gives", _rounded(mode)) for mode, words in MODES.items())
 OF_EXACT = (
-    *(Cause(text, f"what {mode} gives", _rounded(mode)) for mode, text in MODES.items()),
-    *(Cause("sticky bit lost", f"just beside what {n} guard bits show", _without_sticky(n)) for n in GUARDS),
+    *OF_MODES,
+    *(
+        Cause("sticky_lost", "sticky bit lost", f"just beside what {n} guard bits show", _without_sticky(n))
+        for n in GUARDS
+    ),
 )
-LAST = Cause("an error in the last place", "one value away", _one_off)
+LAST = Cause("last_place", "an error in the last place", "one value away", _one_off)
 
 
 @lru_cache(maxsize=64)
@@ -294,7 +312,9 @@ def _of_double_rounding(fmt: Format) -> Iterator[Cause]:
     for name in WIDER:
         wider = element(name)
         if isinstance(fmt, Float) and isinstance(wider, Float) and _holds(wider, fmt):
-            yield Cause("double rounding", f"ties once they are rounded to {name}", _through(name))
+            yield Cause(
+                "double_rounding", "double rounding", f"ties once they are rounded to {name}", _through(name)
+            )
 
 
 def _holds(wider: Float, fmt: Float) -> bool:

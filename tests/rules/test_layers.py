@@ -58,6 +58,8 @@ GUESTS = {
     "sklearn": (("training",), False),
     "gguf": (("gguf.files",), False),
     "safetensors": (("tensors", "interop"), False),
+    "hypothesis": (("testing.strategies",), True),
+    "pytest": ((), False),
     "ml_dtypes": (("testing", "interop", "tensors"), False),
 }
 
