@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from . import tensors as tensors
     from . import testing as testing
     from . import training as training
+    from . import vectors as vectors
     from .arithmetic import add, array, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
@@ -106,6 +107,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "training": "",
     "units": "gemm",
     "unpack": "packing",
+    "vectors": "",
 }
 
 
