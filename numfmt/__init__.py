@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .arithmetic import add, array, convert, div, fma, mul, sqrt, sub
     from .comparison import compare
     from .explanation import explain
-    from .gemm import dot, gemm_error, matmul, prepack, units
+    from .gemm import dot, gemm_error, matmul, prepack, sum, units
     from .limits import finfo
     from .packing import pack, unpack
 
@@ -68,6 +68,7 @@ __all__ = [
     "prepack",
     "sqrt",
     "sub",
+    "sum",
     "units",
     "unpack",
 ]
@@ -102,6 +103,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "sqrt": "arithmetic",
     "storage": "",
     "sub": "arithmetic",
+    "sum": "gemm",
     "tensors": "",
     "testing": "",
     "training": "",

@@ -60,7 +60,8 @@ def array(
         As in `numfmt.add`, for `x` and for every result; results keep them.
     seed : int
         For stochastic rounding. The array and all that is computed from it share one counter: the first rounding, that
-        of `x`, takes `seed`, and each after it the next number.
+        of `x`, takes `seed`, and each operation after it the next number; of ``@`` and `sum` all steps draw from one,
+        as in `numfmt.matmul`.
 
     Returns
     -------
@@ -99,9 +100,9 @@ class FormatArray:
     """An array of codes of one format, that computes in it; `numfmt.array` makes it.
 
     Operators and NumPy's functions of the same meaning round each result once to the format: ``+ - * /``, `np.sqrt`,
-    `abs`, `np.minimum`, comparisons, and what moves elements about. ``@`` is a sum of fused multiply-adds in the order
-    of k from +0, `sum` one of additions. The other operand has the same format and options, or is one number, which
-    is rounded to the format first; arrays of NumPy and of other formats raise. ``np.asarray(a)`` gives the values.
+    `abs`, `np.minimum`, comparisons, and what moves elements about. ``@`` is `numfmt.matmul`: fused multiply-adds in
+    the order of k from +0; `sum` is one of additions. The other operand has the same format and options, or is one
+    number, which is rounded to the format first; arrays of NumPy and of other formats raise. ``np.asarray(a)`` gives the values.
 
     codes : ndarray of integers, `encode`'s dtype
     values : ndarray of the narrowest of float32 and float64 that holds the format; of Fractions where none does
@@ -316,9 +317,9 @@ class FormatArray:
     # Reductions
 
     def sum(self, axis: int | None = None, *, order: str = "sequential", out: None = None) -> FormatArray:
-        """Sums along an axis, or of all elements in C order, each addition rounded.
+        """`numfmt.sum` along an axis, or of all elements in C order, each addition rounded.
 
-        order : "sequential", from +0 on; or "pairwise", of halves, the left one longer, down to single elements
+        order : "sequential", from +0 on, or another one of `numfmt.matmul`
 
         >>> numfmt.array([256.0] + [1.0] * 4, "bf16").sum(), numfmt.array([1.0] * 4 + [256.0], "bf16").sum()
         (array(256., 'bf16'), array(260., 'bf16'))

@@ -1,58 +1,36 @@
-"""Sums and products of arrays in a format, as loops of its operations."""
+"""Sums and products of arrays in a format."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..errors import choose
-from . import elementwise
-
 if TYPE_CHECKING:
     from .arrays import FormatArray
-
-ORDERS = ("sequential", "pairwise")
 
 
 def matmul(a: FormatArray, b: FormatArray) -> FormatArray:
     """Shapes as `np.matmul` has them: a fused multiply-add for each k, from +0."""
+    from ..gemm import coded
+
     if not a.ndim or not b.ndim:
         raise ValueError("@ takes arrays of at least one dimension; * multiplies by a number")
-    rows = a.reshape(1, -1) if a.ndim == 1 else a
-    columns = b.reshape(-1, 1) if b.ndim == 1 else b
-    if rows.shape[-1] != columns.shape[-2]:
-        raise ValueError(
-            f"@ of shapes {a.shape} and {b.shape}: {rows.shape[-1]} columns and {columns.shape[-2]} rows"
-        )
-    found = _fused(rows, columns).codes
-    found = found[..., 0, :] if a.ndim == 1 else found
-    return a.with_codes(np.asarray(found[..., 0] if b.ndim == 1 else found))
-
-
-def _fused(a: FormatArray, b: FormatArray) -> FormatArray:
-    stacks = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
-    total = zeros(a, (*stacks, a.shape[-2], b.shape[-1]))
-    for k in range(a.shape[-1]):
-        total = a[..., :, k, None].apply(elementwise.fma, b[..., None, k, :], total)
-    return total
-
-
-def zeros(like: FormatArray, shape: tuple[int, ...]) -> FormatArray:
-    """+0, or the least value of a format without 0."""
-    code = like.format.zero()
-    if code is None:
-        raise ValueError(f"a sum starts at 0, which '{like.format}' has not")
-    return like.with_codes(np.full(shape, code, like.codes.dtype))
+    columns, rows = a.shape[-1], b.shape[max(b.ndim - 2, 0)]
+    if columns != rows:
+        raise ValueError(f"@ of shapes {a.shape} and {b.shape}: {columns} columns and {rows} rows")
+    return a.with_codes(coded.product(a.codes, b.codes, a.format, a.keywords()))
 
 
 def sums(x: FormatArray, axis: int | None, order: str, out: None) -> FormatArray:
-    if choose("order", order, ORDERS) == "pairwise":
-        _check_out(out)
-        lines = _along(x, axis)
-        return _pairwise(lines) if len(lines) else zeros(x, lines.shape[1:])
-    return reduced(x, axis, lambda a, b: a + b, zeros(x, ()), out)
+    from ..gemm import coded
+
+    _check_out(out)
+    lines = _along(x, axis)
+    found = coded.total(lines.codes.reshape(len(lines), prod(lines.shape[1:])), x.format, order, x.keywords())
+    return x.with_codes(found.reshape(lines.shape[1:]))
 
 
 def reduced(
@@ -68,13 +46,6 @@ def reduced(
     for line in range(start is None, len(lines)):
         total = step(total, lines[line])
     return total
-
-
-def _pairwise(lines: FormatArray) -> FormatArray:
-    if len(lines) == 1:
-        return lines[0]
-    half = -(-len(lines) // 2)
-    return _pairwise(lines[:half]) + _pairwise(lines[half:])
 
 
 def _along(x: FormatArray, axis: int | None) -> FormatArray:

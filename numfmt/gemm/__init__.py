@@ -6,6 +6,7 @@ from .front import dot, matmul
 from .integers import Prepacked, accumulate, prepack
 from .losses import gemm_error
 from .probing import Findings, probe
+from .sums import sum
 from .unit_steps import Aligned, Chain, Floored, Grouped, Late, Scales, Unit
 from .unit_table import systolic, unit_of, units
 
@@ -27,6 +28,7 @@ __all__ = [
     "path",
     "prepack",
     "probe",
+    "sum",
     "systolic",
     "unit_of",
     "units",

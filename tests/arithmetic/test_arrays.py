@@ -141,8 +141,45 @@ def test_sums_in_order():
         numfmt.array([1.0], "e8m0fnu").sum()
     with pytest.raises(TypeError, match="out= is not taken here"):
         x.sum(out=y)
-    with pytest.raises(numfmt.SpecError, match="unknown order 'tree'"):
+    with pytest.raises(numfmt.SpecError, match=r"'tree\(n\)' with n = 1 or more"):
         x.sum(order="tree")
+
+
+@pytest.mark.parametrize("spec", ["bf16", "e4m3fn", "q3.4", "f64"])
+def test_products_and_sums_are_those_of_matmul(spec):
+    for options in ({}, {"rounding": "toward_negative"}, {"overflow": "saturate", "daz": True}):
+        a, b = held(spec, **options)
+        how = {"accumulator": spec, "rounding": options.get("rounding"), "overflow": options.get("overflow")}
+        assert np.array_equal(
+            (a @ b.T).values, numfmt.matmul(a.values, b.values.T, **how, order="sequential")
+        )
+        for order in ("pairwise", "tree(3)", "kahan", "exact"):
+            assert np.array_equal(a.sum(0, order=order).values, numfmt.sum(a.values, 0, order=order, **how))
+
+
+def test_what_values_cannot_say_is_multiplied_in_codes():
+    """Integers of more than 53 bits; NaNs with a payload, of which x86 gives the first one in a step."""
+    a = numfmt.array([[2**61 + 1, 1]], "int64")
+    assert (a @ a.T).item() == 2**63 - 1
+    assert a.sum().item() == (a @ numfmt.array([1, 1], "int64")).item() == 2**61 + 2
+    assert a.sum(order="pairwise").item() == 2**61 + 2
+    with pytest.raises(ValueError, match="order='exact' is for formats that float64 holds"):
+        a.sum(order="exact")
+    one, first, second = 0x3F80, 0x7FC1, 0xFFC2
+    b = numfmt.array([one, first, second], "bf16", codes=True, nan_profile="x86")
+    assert int(b.sum().codes) == first
+    assert int((b @ b[::-1]).codes) == second
+
+
+def test_one_seed_a_product():
+    how = {"rounding": "stochastic", "seed": 3}
+    a = numfmt.array(np.full((2, 9), 1.3), "e4m3fn", **how)
+    total = a.sum(1)
+    wanted = numfmt.sum(a.values, 1, accumulator="e4m3fn", rounding="stochastic", seed=4)
+    assert np.array_equal(total.values, wanted)
+    wanted = numfmt.matmul(a.values, a.values.T, accumulator="e4m3fn", rounding="stochastic", seed=5)
+    assert np.array_equal((a @ a.T).values, wanted)
+    assert a.seeds.next == 6
 
 
 def test_stochastic_rounding_counts_its_seeds():
