@@ -7,7 +7,7 @@ one binary search then rounds every float64 exactly, whatever the family.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from functools import lru_cache
 from itertools import pairwise
@@ -39,17 +39,26 @@ def cut_points(fmt: Format, policy: Policy) -> Cuts:
     """The boundaries of a policy: below the least value, between neighbours, past the last."""
     if fmt.bits > WIDEST:
         raise ValueError(f"{fmt}: cut points are for formats of up to {WIDEST} bits")
-    below, above = _ends(fmt)
-    between = _between_neighbours(fmt, policy.rounding)
-    pairs = [*_end(below, fmt, policy), *between, *_end(above, fmt, policy)]
-    cuts = [cut for cut, _ in pairs]
-    codes = [_code(float(-LARGEST), fmt, policy), *(code for _, code in pairs)]
-    return Cuts(np.array(cuts), np.array(codes, dtype=np.int64))
+    below, above = ([*_end(points, fmt, policy)] for points in _ends(fmt))
+    first = _arrays([(-math.inf, _code(float(-LARGEST), fmt, policy))])
+    parts = [first, _arrays(below), _between_neighbours(fmt, own_mode(fmt, policy.rounding)), _arrays(above)]
+    cuts, codes = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Cuts(cuts[1:], codes)
 
 
-def _between_neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, int]]:
+def _arrays(pairs: Iterable[tuple[float, int]]) -> Cuts:
+    found = list(pairs)
+    return Cuts(np.array([cut for cut, _ in found]), np.array([code for _, code in found], dtype=np.int64))
+
+
+@lru_cache(maxsize=16)
+def _between_neighbours(fmt: Format, mode: Rounding) -> Cuts:
+    """What all overflow policies share."""
+    return _arrays(_neighbours(fmt, mode))
+
+
+def _neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, int]]:
     """(least float64 that takes the upper one, its code) for each two neighbouring values."""
-    mode = own_mode(fmt, mode)
     low, high = fmt.span
     x = fmt.at(low)
     for rank in range(low, high):
