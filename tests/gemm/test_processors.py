@@ -23,6 +23,14 @@ for dtypes in (("i1", "i1"), ("u1", "i1"), ("i1", "u1"), ("u1", "u1"), ("i2", "i
             assert (matmul(a, right) == wanted).all()
 print(cpu.path())
 """
+ONE_PRODUCT = """
+import numpy as np
+from numfmt.gemm import cpu, matmul
+
+a, b = np.full((29, 131), -128, np.int8), np.full((131, 83), -127, np.int8)
+assert (matmul(a, b) == 131 * 128 * 127).all()
+print(cpu.path())
+"""
 
 
 def run(program=PROGRAM, **environment):
@@ -62,11 +70,12 @@ def test_a_path_that_is_none():
 
 @pytest.mark.parametrize("lacking", ["avx512f", "avx512vnni", "avx512bw", "avx2"])
 def test_a_list_that_contradicts_itself(lacking):
-    """LLVM goes by the last word on a feature, and by what it implies."""
+    """LLVM goes by the last word on a feature, and by what it implies. What it cannot select ends the process,
+    in any loop of a path."""
     from llvmlite.binding import get_host_cpu_features
 
     features = f"{get_host_cpu_features().flatten()},-{lacking}"
-    done = run(NUMBA_CPU_FEATURES=features)
+    done = run(ONE_PRODUCT, NUMBA_CPU_FEATURES=features)
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.strip() in ("avx512", "avx2", "portable")
 

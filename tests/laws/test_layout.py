@@ -8,6 +8,7 @@ from laws.hard import HELD, hard_values, is_float32, noise_for, words
 
 FEW = ["f16", "bf16", "e4m3fn", "e5m2fnuz", "e8m0fnu", "binary8p3ue", "f64", "int8", "uq4.12", "int53"]
 MODES = ["nearest_even", "toward_positive", "stochastic"]
+SOME = 640  # elements: longer than any vector, and than the 64 that share noise counters
 
 
 def accepted(spec, dtype=np.float32):
@@ -16,6 +17,11 @@ def accepted(spec, dtype=np.float32):
     x = x[is_float32(x)] if dtype is np.float32 else x
     x = x[~np.isnan(x)] if numfmt.parse(spec).nan() is None else x
     return x.astype(dtype)
+
+
+def some(x):
+    """A part of many values: which they are does not matter here."""
+    return x[:: 1 + x.size // SOME]
 
 
 def options_of(mode, shape):
@@ -31,7 +37,7 @@ def same(a, b):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", HELD)
 def test_layouts(spec, mode, dtype):
-    x = accepted(spec, dtype)
+    x = some(accepted(spec, dtype))
     x = x[: x.size // 6 * 6]
     options = options_of(mode, x.shape)
     for verb in (numfmt.cast, numfmt.encode):
@@ -58,7 +64,7 @@ def test_layouts(spec, mode, dtype):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("spec", HELD)
 def test_out_and_in_place(spec, mode):
-    x = accepted(spec, np.float64)
+    x = some(accepted(spec, np.float64))
     options = options_of(mode, x.shape)
     whole = numfmt.cast(x, spec, **options)
     codes = numfmt.encode(x, spec, **options)
