@@ -2,6 +2,7 @@
 patterns and over operands."""
 
 from .assertions import assert_same_bits
+from .correct_rounding import assert_correctly_rounded
 from .ulps import assert_ulp
 
-__all__ = ["assert_same_bits", "assert_ulp"]
+__all__ = ["assert_correctly_rounded", "assert_same_bits", "assert_ulp"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -35,7 +35,9 @@ SHOWN = 5  # differing elements that a message spells out
 LOOKED_AT = 300  # elements of each kind, wrong and right, that the guess at a cause rests on
 
 
-class _Pair(NamedTuple):
+class Pair(NamedTuple):
+    """Two arrays to compare, and what is known of them."""
+
     actual: Array
     expected: Array
     fmt: Format
@@ -97,15 +99,15 @@ def assert_same_bits(
     """
     __tracebackhide__ = True
     form = element(fmt)
-    pair = _pair(actual, expected, form, operands_of(inputs, operation, operands, form))
+    pair = paired(actual, expected, form, operands_of(inputs, operation, operands, form))
     if pair.actual.shape != pair.expected.shape:
         raise AssertionError(f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}")
-    differing = _differing(pair, nan_bits)
+    differing = differences(pair, nan_bits)
     if differing.size:
-        raise AssertionError("\n".join(_message(pair, differing)))
+        raise AssertionError("\n".join(message(pair, differing, _cause(pair, differing))))
 
 
-def _pair(actual: Any, expected: Any, fmt: Format, given: Operands) -> _Pair:
+def paired(actual: Any, expected: Any, fmt: Format, given: Operands) -> Pair:
     a, e = numbers_of(actual, "actual"), numbers_of(expected, "expected")
     kinds = [KINDS[x.dtype.kind] for x in (a, e)]
     if kinds[0] != kinds[1] and a.size and e.size:
@@ -118,16 +120,16 @@ def _pair(actual: Any, expected: Any, fmt: Format, given: Operands) -> _Pair:
             f"values of '{fmt}' have more than {FLOAT64_BITS} significant bits, floats do not hold them; "
             "compare codes: integers, as numfmt.encode gives them"
         )
-    return _Pair(a, e, fmt, kinds[0], given)
+    return Pair(a, e, fmt, kinds[0], given)
 
 
-def _differing(pair: _Pair, nan_bits: bool) -> Array:
+def differences(pair: Pair, nan_bits: bool) -> Array:
     """Flat indices, ascending, of the elements that are not the same."""
     find = _differing_codes if pair.kind == "codes" else _differing_values
     return find(pair, nan_bits)
 
 
-def _differing_codes(pair: _Pair, nan_bits: bool) -> Array:
+def _differing_codes(pair: Pair, nan_bits: bool) -> Array:
     a, e = pair.actual.reshape(-1), pair.expected.reshape(-1)
     unequal = (bit_patterns(a, pair.fmt) != bit_patterns(e, pair.fmt)) | ~are_codes(a, pair.fmt)
     bad = np.flatnonzero(unequal)
@@ -141,24 +143,25 @@ def _are_nan(codes: Array, fmt: Format) -> Array:
     return np.asarray(real & np.isnan(decode(np.where(real, codes, 0), fmt)))
 
 
-def _differing_values(pair: _Pair, nan_bits: bool) -> Array:
+def _differing_values(pair: Pair, nan_bits: bool) -> Array:
     a, e = pair.actual.reshape(-1), pair.expected.reshape(-1)
     same = are_equal(a, e, nan_bits) & are_values(a, pair.fmt)
     return np.flatnonzero(~same)
 
 
-def _message(pair: _Pair, differing: Array) -> Iterator[str]:
+def message(pair: Pair, differing: Array, guesses: Iterable[str]) -> Iterator[str]:
+    """What is said of the differing elements, given by flat index, and of why."""
     count, shown = differing.size, differing[:SHOWN]
     rest = f"; the first {SHOWN}:" if count > SHOWN else ""
     yield (
         f"{count} of {pair.actual.size} elements {'differs' if count == 1 else 'differ'} as {pair.fmt}{rest}"
     )
-    yield from _cause(pair, differing)
+    yield from guesses
     for flat in shown:
         yield from _element(pair, int(flat))
 
 
-def _cause(pair: _Pair, differing: Array) -> Iterator[str]:
+def _cause(pair: Pair, differing: Array) -> Iterator[str]:
     """A guess at what is wrong, if one explains the differences."""
     size = pair.actual.size
     sampled = np.arange(0, size, max(1, size // LOOKED_AT))
@@ -169,14 +172,14 @@ def _cause(pair: _Pair, differing: Array) -> Iterator[str]:
         yield f"  {causes.sentence(found, pair.fmt, wrong)}"
 
 
-def _outcomes(pair: _Pair, places: Array) -> list[Outcome]:
+def _outcomes(pair: Pair, places: Array) -> list[Outcome]:
     """Those elements whose expected side is a code."""
     exact: Sequence[Value | None] = pair.given.exact(places, pair.actual.shape) or [None] * places.size
     sides = [[code_of(x, pair.fmt, pair.kind) for x in side.reshape(-1)[places]] for side in pair[:2]]
     return [Outcome(a, e, x) for a, e, x in zip(*sides, exact, strict=True) if e is not None]
 
 
-def _element(pair: _Pair, flat: int) -> Iterator[str]:
+def _element(pair: Pair, flat: int) -> Iterator[str]:
     fmt, shape = pair.fmt, pair.actual.shape
     a, e = pair.actual.reshape(-1)[flat], pair.expected.reshape(-1)[flat]
     codes = [code_of(x, fmt, pair.kind) for x in (a, e)]
