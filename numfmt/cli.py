@@ -13,7 +13,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .measurement import BlockJob, Job
     from .table import Table
     from .tensors import Tensor
+    from .vectors import Report, Request, Vectors
 
 BUNDLED = Path(__file__).parent / "data" / "minilm_layer2.npz"
 FORMATS = "f16,bf16,tf32,e5m2,e4m3fn,e3m2fn,e2m1fn"
@@ -424,6 +425,198 @@ def _value_line(fmt: Format, code: int) -> dict[str, Any]:
         "bits": split_bits(code, fmt),
         "value": float(fmt.value(code)),
     }
+
+
+OpOption = Annotated[str | None, typer.Option("--op", metavar="NAME", help="Such as mul, fma or cast.")]
+FormOption = Annotated[
+    str | None, typer.Option("--form", metavar="NAME", help="Such as testfloat, memh, tv, csv or sv.")
+]
+OperandsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--from",
+        metavar="FORMAT",
+        help="Of the operands, one or one for each with commas.",
+        autocompletion=_complete_format,
+    ),
+]
+FtzOption = Annotated[str | None, typer.Option(metavar="before|after", help="Tiny results become zeros.")]
+DazOption = Annotated[bool, typer.Option("--daz", help="Subnormal operands are zeros.")]
+TininessOption = Annotated[str | None, typer.Option(metavar="before|after", help="When a result is tiny.")]
+NanProfileOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Whose NaN results are, such as riscv or x86.")
+]
+VariantOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of min and max, such as ieee2019 or riscv.")
+]
+ProfileOption = Annotated[str | None, typer.Option(metavar="x86|arm|riscv", help="Of to_int, out of range.")]
+ExactOption = Annotated[
+    bool | None, typer.Option("--exact/--not-exact", help="Whether roundings to integers raise inexact.")
+]
+
+
+@app.command()
+def vectors(
+    op: Annotated[str, typer.Option("--op", metavar="NAME", help="Such as mul, fma or cast.")],
+    fmt: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="Of the result.", autocompletion=_complete_format),
+    ],
+    operands: OperandsOption = None,
+    rounding: Annotated[str | None, typer.Option(metavar="MODES", help="Such as rne,rtz.")] = None,
+    overflow: OverflowOption = None,
+    ftz: FtzOption = None,
+    daz: DazOption = False,
+    tininess: TininessOption = None,
+    nan_profile: NanProfileOption = None,
+    variant: VariantOption = None,
+    profile: ProfileOption = None,
+    exact: ExactOption = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Of random operands.")] = 0,
+    count: Annotated[int | None, typer.Option(metavar="N", help="Vectors a mode.")] = None,
+    form: FormOption = None,
+    out: Annotated[Path | None, typer.Option(metavar="FOLDER", help="Write a pack.")] = None,
+    stdout: Annotated[
+        bool, typer.Option("--stdout", help="Write vectors of one mode to standard output.")
+    ] = False,
+    minimal: Annotated[
+        bool, typer.Option("--minimal", help="A small pack that covers and catches as much.")
+    ] = False,
+    coverage: Annotated[bool, typer.Option("--coverage", help="Print what classes are covered.")] = False,
+    audit: Annotated[
+        bool,
+        typer.Option("--audit", help="Print which planted bugs are caught, by which vector; 1 if one lives."),
+    ] = False,
+) -> None:
+    """Golden vectors of an operation, for hardware and its tests."""
+    from .vectors import request
+
+    if sum((out is not None, stdout, coverage, audit)) != 1:
+        raise UsageError("give one of --out, --stdout, --coverage and --audit")
+    asked = request(
+        op, fmt, operands=_specs(operands), rounding=rounding, seed=seed, count=count, overflow=overflow, ftz=ftz,
+        daz=daz or None, tininess=tininess, nan_profile=nan_profile, variant=variant, profile=profile, exact=exact,
+    )  # fmt: skip
+    if coverage or audit:
+        _print_vectors(asked, minimal, audit)
+    elif out is not None:
+        _write_vectors(asked, minimal, form or "testfloat", out)
+    else:
+        _stream_vectors(asked, minimal, form or "testfloat")
+
+
+def _specs(text: str | None) -> tuple[str, ...] | None:
+    from .comparison import format_list
+
+    return None if text is None else tuple(map(str, format_list(text)))
+
+
+def _made(asked: Request, minimal: bool) -> Vectors:
+    from .testing import audit
+    from .vectors.batch import concatenated
+    from .vectors.generation import chunks
+
+    whole = concatenated(list(chunks(asked)))
+    return audit.minimal(whole) if minimal else whole
+
+
+def _print_vectors(asked: Request, minimal: bool, audited: bool) -> None:
+    from .testing import audit
+    from .vectors import coverage
+
+    made = _made(asked, minimal)
+    if not audited:
+        print(coverage(made))
+        return
+    found = audit.run(made)
+    print(found)
+    if not found:
+        raise typer.Exit(1)
+
+
+def _write_vectors(asked: Request, minimal: bool, form: str, out: Path) -> None:
+    from .vectors import write
+    from .vectors.choosing import Chosen
+
+    small = _made(asked, True) if minimal else None
+    total = len(Chosen(asked)) * len(asked.rounding) if small is None else len(small)
+    with _progress(f"{asked.op} in {asked.fmt}", total) as advance:
+        told = write(out, asked if small is None else small, form, progress=advance)
+    for entry in told["files"]:
+        print(f"{entry['sha256'][:16]}  {entry['vectors']:>9}  {out / entry['name']}")
+
+
+def _stream_vectors(asked: Request, minimal: bool, form: str) -> None:
+    from .vectors.writing import generated, held, stream_to
+
+    if len(asked.rounding) > 1:
+        raise UsageError("--stdout writes one rounding mode; give one, or --out")
+    source = held(_made(asked, minimal)) if minimal else generated(asked)
+    stream_to(sys.stdout.buffer, source, 0, form)
+    sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _progress(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr where that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda count: bar.advance(task, count)
+
+
+@app.command()
+def check(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="Vectors of others: a file, a pack, or standard input.")
+    ],
+    op: Annotated[
+        str | None, typer.Option("--op", metavar="NAME", help="Such as mul, or TestFloat's f32_mulAdd.")
+    ] = None,
+    fmt: Annotated[
+        str | None, typer.Option("--format", metavar="FORMAT", autocompletion=_complete_format)
+    ] = None,
+    operands: OperandsOption = None,
+    rounding: RoundingOption = None,
+    overflow: OverflowOption = None,
+    ftz: FtzOption = None,
+    daz: DazOption = False,
+    tininess: TininessOption = None,
+    nan_profile: NanProfileOption = None,
+    variant: VariantOption = None,
+    profile: ProfileOption = None,
+    exact: ExactOption = None,
+    form: FormOption = None,
+    nan_bits: Annotated[bool, typer.Option("--nan-bits", help="The bits of NaN results count.")] = False,
+) -> None:
+    """Compare vectors of others with numfmt; exit status 1 if some differ."""
+    from .vectors import check
+
+    choices = {
+        "operands": _specs(operands), "rounding": rounding, "overflow": overflow, "ftz": ftz, "daz": daz or None,
+        "tininess": tininess, "nan_profile": nan_profile, "variant": variant, "profile": profile, "exact": exact,
+    }  # fmt: skip
+    given = {name: value for name, value in choices.items() if value is not None}
+    with _progress(f"checking {file}", None) as advance:
+        report = check(file, op, fmt, form=form, nan_bits=nan_bits, progress=advance, **given)
+    print(report)
+    if not report:
+        _print_suspects(report)
+        raise typer.Exit(1)
+
+
+def _print_suspects(report: Report) -> None:
+    from .testing.mutants import suspects
+    from .vectors.checking import kept
+
+    for part in kept(report):
+        codes = part["result"]
+        for found in suspects(
+            part.request, part.rounding[0], part.operands, codes, part.columns.get("flags")
+        )[:3]:
+            print(f"perhaps ({part.request.op}, {part.rounding[0]}): {found}")
 
 
 def _emit(rows: Sequence[dict[str, Any]], as_json: bool, as_csv: bool, left: Sequence[str] = ()) -> None:

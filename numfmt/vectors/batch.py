@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .request import Request
+from .asking import Request
 
 Array = np.ndarray[Any, Any]
 

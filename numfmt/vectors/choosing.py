@@ -16,8 +16,8 @@ import numpy as np
 from ..casting import decode, encode
 from ..format import Format
 from ..formats.floats import Float
+from .asking import Request
 from .draws import Draws
-from .request import Request
 
 Array = np.ndarray[Any, Any]
 Operands = tuple[Array, ...]
@@ -131,7 +131,7 @@ def telling(fmt: Format) -> Array:
     """A code of every class and both signs: ends, zeros, around 1, specials, one beside each.
 
     >>> telling(numfmt.parse("e2m1fn")).tolist()
-    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15]
+    [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15]
     """
     codes = _telling_float(fmt) if isinstance(fmt, Float) else _telling_ranks(fmt)
     return np.unique(np.array(sorted(codes), np.uint64) & np.uint64((1 << fmt.bits) - 1))

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from .asking import Request, request
 from .batch import Vectors, concatenated
 from .choosing import Chosen
-from .request import Request, request
 
 CHUNK = 1 << 17  # vectors
 

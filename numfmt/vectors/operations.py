@@ -14,7 +14,7 @@ from .. import arithmetic
 from ..registry import element
 
 if TYPE_CHECKING:
-    from .request import Request
+    from .asking import Request
 
 Array = np.ndarray[Any, Any]
 Answer = tuple[Array, ...]
