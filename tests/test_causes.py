@@ -158,6 +158,8 @@ def test_inputs_are_shown_with_their_own_formats():
 def test_exact_results_are_shown():
     text = message([18.0], [16.0], "e4m3fn", inputs=([4.25], [4.0]), operation="mul")
     assert "exact     17, a tie between 0x58 16 and 0x59 18" in text
+    beside = message([18.0], [16.0], "e4m3fn", inputs=[17 - 2.0**-40], operation="convert")
+    assert "just below the tie between 0x58 16 and 0x59 18" in beside
     assert "past the last value" in message([448.0], [np.nan], "e4m3fn", inputs=[480.0], operation="convert")
 
 

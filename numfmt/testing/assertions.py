@@ -104,7 +104,7 @@ def assert_same_bits(
         raise AssertionError(f"the shapes differ: actual {pair.actual.shape}, expected {pair.expected.shape}")
     differing = differences(pair, nan_bits)
     if differing.size:
-        raise AssertionError("\n".join(message(pair, differing, _cause(pair, differing))))
+        raise AssertionError("\n".join(message(pair, differing, guessed(pair, differing))))
 
 
 def paired(actual: Any, expected: Any, fmt: Format, given: Operands) -> Pair:
@@ -161,7 +161,7 @@ def message(pair: Pair, differing: Array, guesses: Iterable[str]) -> Iterator[st
         yield from _element(pair, int(flat))
 
 
-def _cause(pair: Pair, differing: Array) -> Iterator[str]:
+def guessed(pair: Pair, differing: Array) -> Iterator[str]:
     """A guess at what is wrong, if one explains the differences."""
     size = pair.actual.size
     sampled = np.arange(0, size, max(1, size // LOOKED_AT))

@@ -14,6 +14,7 @@ from ..formats.floats import Float
 from ..reference import Policy, encode, is_negative, policy
 from ..registry import element
 
+CLOSE = Fraction(1, 1 << 20)  # of the distance of two values: so near to their middle is just beside it
 ENOUGH = 0.9  # of the differences a cause must explain to be named
 WIDER = ("f16", "bf16", "tf32", "f32", "f64")  # what results are rounded to on the way
 GUARDS = (1, 2, 3)  # bits kept below the last one where what follows is lost
@@ -327,5 +328,14 @@ def place(x: Value, fmt: Format) -> tuple[str, tuple[int, ...]]:
     if rank is None:
         past = not is_special(x) and not fmt.min <= x <= fmt.max
         return ("past the last value" if past else ""), ()
-    word = "a tie between" if fmt.split(rank) == x else "between"
+    word = _beside_tie(Fraction(x), fmt, rank) + "between"
     return word, (fmt.code_at(rank), fmt.code_at(rank + 1))
+
+
+def _beside_tie(x: Fraction, fmt: Format, rank: int) -> str:
+    off = (x - fmt.split(rank)) / (fmt.at(rank + 1) - fmt.at(rank))
+    if not off:
+        return "a tie "
+    if abs(off) >= CLOSE:
+        return ""
+    return "just above the tie " if off > 0 else "just below the tie "

@@ -13,7 +13,7 @@ from ..arithmetic.operations import OPERATIONS
 from ..casting import decode, encode
 from ..errors import SpecError
 from ..vectors import Vectors
-from .assertions import Pair, differences, message, paired
+from .assertions import Pair, differences, guessed, message, paired
 from .elements import input_text
 from .mutants import suspects
 from .operands import Operands
@@ -72,7 +72,7 @@ def assert_correctly_rounded(
     pair = _pair(golden, codes, values)
     differing = differences(pair, "nan_profile" in golden.request.choices)
     if differing.size:
-        raise AssertionError("\n".join(message(pair, differing, _suspected(golden, codes, differing))))
+        raise AssertionError("\n".join(message(pair, differing, _suspected(golden, pair, differing))))
     wrong = np.flatnonzero(marks != golden["flags"]) if flags else differing
     if wrong.size:
         raise AssertionError("\n".join(_of_flags(golden, marks, wrong)))
@@ -111,16 +111,19 @@ def _pair(golden: Vectors, found: Array, values: bool) -> Pair:
     return paired(found, expected, request.form, given)
 
 
-def _suspected(golden: Vectors, found: Array, differing: Array) -> Iterator[str]:
+def _suspected(golden: Vectors, pair: Pair, differing: Array) -> Iterator[str]:
     """The planted bugs that give what f gave, the likeliest first."""
     form, codes = golden.request.form, golden["result"].copy()
-    wrong = found[differing]
+    wrong = pair.actual[differing]
     if wrong.dtype.kind == "f":
         nan = None if form.nan() is not None else 0
         wrong = np.asarray(encode(wrong, form, overflow="saturate_finite", nan=nan))
     codes[differing] = (wrong.astype(np.int64) & ((1 << form.bits) - 1)).astype(codes.dtype)
-    for found_out in suspects(golden.request, golden.rounding[0], golden.operands, codes)[:SUSPECTS]:
-        yield f"  looks like {found_out.mutant.name}: {found_out}"
+    found_out = suspects(golden.request, golden.rounding[0], golden.operands, codes)
+    for suspect in found_out[:SUSPECTS]:
+        yield f"  looks like {suspect.mutant.name}: {suspect}"
+    if not found_out:
+        yield from guessed(pair, differing)
 
 
 def _of_flags(golden: Vectors, marks: Array, wrong: Array) -> Iterator[str]:

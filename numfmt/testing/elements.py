@@ -10,7 +10,7 @@ import numpy as np
 
 from ..casting import cast, code_range, encode
 from ..format import Format, Value, is_special
-from ..notation import hexadecimal, split_bits
+from ..notation import hexadecimal, number_text, split_bits
 from ..reference import exact as exact_scalar
 from . import causes
 
@@ -159,7 +159,9 @@ def _hexadecimal(value: Fraction) -> str:
         near = float(value)
     except OverflowError:
         return str(value)
-    return f"{near.hex()} ({near:.6g})" if Fraction(near) == value else str(value)
+    if Fraction(near) == value:
+        return f"{near.hex()} ({near:.6g})"
+    return str(value) if len(str(value)) <= 2 * _DIGITS else number_text(value)
 
 
 def input_text(x: Any, fmt: Format) -> str:
