@@ -312,6 +312,20 @@ def matrix_units() -> Iterator[Row]:
         yield Row(what, seconds, "2e8 per second", n**3 / 2e8, 1.0, 5.0, at_least=True)
 
 
+def narrow_accumulators() -> Iterator[Row]:
+    """Sums that saturate after each addition, against NumPy's float32 product."""
+    shape = m, k, n = SHAPES["1024"]
+    x, y = (numbers(np.int8, *size).astype(np.float32) for size in ((m, k), (k, n)))
+    for dtype in (np.int8, np.uint8):
+        a, b = numbers(dtype, m, k), numbers(np.int8, k, n)
+        for accumulator, limit in (("int16", 0.3), ("int12", 0.3), ("int24", 0.3)):
+            how = {"accumulator": accumulator, "overflow": "saturate"}
+            tasks = {"numfmt": lambda a=a, b=b, how=how: matmul(a, b, **how), "sgemm": lambda: x @ y}
+            t = times(tasks, shape)
+            what = f"1024, {a.dtype} by int8 into {accumulator}"
+            yield Row(what, t["numfmt"], "NumPy float32", t["sgemm"], limit, None, True)
+
+
 SECTIONS = {
     "int8 by int8, packed in the call": packed_in_the_call,
     "Prepacked": prepacked,
@@ -321,6 +335,7 @@ SECTIONS = {
     "Lesser processors": other_processors,
     "First call": first_call,
     "Small shapes": small_shapes,
+    "Narrow accumulators": narrow_accumulators,
     "Matrix units": matrix_units,
 }
 

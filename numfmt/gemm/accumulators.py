@@ -6,14 +6,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import inputs, jit
+from ..engine import inputs, jit, pool
 from ..errors import RangeError, SpecError, choose
 from ..registry import element
+from .plain import largest_product
 
 Array = np.ndarray[Any, Any]
 POLICIES = ("wrap", "saturate", "saturate_symmetric", "raise")
 _INT32, _INT64 = np.dtype(np.int32), np.dtype(np.int64)
+_INT16 = np.dtype(np.int16)
 _NARROW = 1 << 30  # bounds up to here leave room for a product of bytes in int32
+_SHORT = 1 << 15  # the first integer past int16
+_WORTH = 1 << 20  # products of a thread
 
 
 class Accumulator(NamedTuple):
@@ -88,6 +92,34 @@ def policy_of(name: str | None, accumulator: Accumulator) -> str:
     if policy == "wrap" and (accumulator.high - accumulator.low + 1).bit_count() > 1:
         raise SpecError(f"overflow 'wrap' needs every code; '{accumulator.name}' leaves one out", policy)
     return policy
+
+
+def summed(a: Array, b: Array, accumulator: Accumulator, policy: str, by_kernel: bool) -> Array:
+    """The result of `stepwise`; nothing is counted where nobody asks for it."""
+    lanes = _lanes(a, b, accumulator)
+    loops = jit.gemm_loops() if by_kernel and lanes and policy != "raise" else None
+    if loops is None or lanes is None:
+        return stepwise(a, b, accumulator, policy, by_kernel).result
+    (m, k), n = a.shape, b.shape[1]
+    padded = -(-k // loops.STEPS) * loops.STEPS  # with products of 0, which move no sum
+    left, right = np.zeros((m, padded), lanes[0]), np.zeros((padded, n), lanes[0])
+    left[:, :k], right[:k] = a, b
+    result = np.zeros((m, n), lanes[1])
+    limit = pool.thread_limit() if m * n * k > _WORTH else 1
+    size = max(-(-m // limit), 1)
+    parts = [(i, min(i + size, m)) for i in range(0, m, size)]
+    ends = accumulator.least(policy), accumulator.high
+    pool.run(lambda rows: loops.saturate(left, right, result, *ends, *rows), parts)
+    return result.astype(accumulator.dtype, copy=False)
+
+
+def _lanes(a: Array, b: Array, accumulator: Accumulator) -> tuple[np.dtype[Any], np.dtype[Any]] | None:
+    """Dtypes of products and of sums that a loop without counts takes."""
+    bound, largest = max(-accumulator.low, accumulator.high + 1), largest_product(a.dtype, b.dtype)
+    if bound > _NARROW:
+        return None
+    factors = _INT16 if largest < _SHORT else _INT32
+    return factors, _INT16 if bound <= _SHORT and factors == _INT16 else _INT32
 
 
 def stepwise(a: Array, b: Array, accumulator: Accumulator, policy: str, by_kernel: bool) -> Accumulation:

@@ -11,7 +11,7 @@ from ..blocks import BlockArray
 from ..engine.plan import ENGINES
 from ..errors import choose
 from . import cpu, plain, tiled
-from .accumulators import Accumulation, accumulator_of, policy_of, stepwise
+from .accumulators import Accumulation, accumulator_of, policy_of, stepwise, summed
 
 Array = np.ndarray[Any, Any]
 _PAIRS = ("bb", "bB", "Bb", "BB", "hh")  # NumPy's letters of int8, uint8, int16
@@ -97,7 +97,7 @@ def product(
             holder.wrap(target)
     else:
         right = _array_of(y)
-        target[...] = stepwise(x, right, holder, policy, _by_kernel(engine)).result
+        target[...] = summed(x, right, holder, policy, _by_kernel(engine))
         found = plain.sums(x, right, holder.dtype) if sums else ()
     if out is None:
         out = target

@@ -68,6 +68,46 @@ def test_short_sums(name, policy, engine):
             assert accumulate(a, b, name, policy, engine=engine).result.tolist() == wanted
 
 
+@pytest.mark.parametrize("policy", ["saturate", "saturate_symmetric"])
+@pytest.mark.parametrize("name", ["int16", "int24", "uint12", "int31", "uint8", "int9[symmetric]", "int32"])
+def test_nothing_counted_changes_no_sum(name, policy):
+    """`matmul` counts no overflows: extremes, depths that are no multiple of its steps, edges of its blocks."""
+    pairs = (
+        (np.int8, np.int8),
+        (np.uint8, np.int8),
+        (np.int8, np.uint8),
+        (np.uint8, np.uint8),
+        (np.int16, np.int16),
+    )
+    for a_dtype, b_dtype in pairs:
+        for m, k, n in (
+            (3, 0, 5),
+            (2, 1, 7),
+            (1, 35, 1),
+            (5, 3, 33),
+            (3, 37, 1025),
+            (2, 150, 40),
+            (70, 300, 70),
+        ):
+            i, j = np.iinfo(a_dtype), np.iinfo(b_dtype)
+            for ends in (True, False):
+                a = RNG.choice([i.min, i.max], (m, k)) if ends else RNG.integers(i.min, i.max + 1, (m, k))
+                b = RNG.choice([j.min, j.max], (k, n)) if ends else RNG.integers(j.min, j.max + 1, (k, n))
+                a, b = a.astype(a_dtype), np.asfortranarray(b.astype(b_dtype))
+                found = matmul(a, b, accumulator=name, overflow=policy)
+                assert np.array_equal(found, accumulate(a, b, name, policy, engine="numpy").result), (m, k, n)
+
+
+def test_threads_change_no_sum(monkeypatch):
+    a = RNG.integers(-128, 128, (130, 140)).astype(np.int8)
+    found = []
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("NUMFMT_NUM_THREADS", threads)
+        found.append(matmul(a, a.T, accumulator="int16", overflow="saturate"))
+    assert np.array_equal(found[0], found[1])
+    assert np.array_equal(found[0], found[2])
+
+
 def test_the_order_is_that_of_k():
     a = np.array([[100, 100, -100, -100]], np.int8)
     b = np.full((4, 1), 100, np.int8)
