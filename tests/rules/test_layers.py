@@ -4,6 +4,7 @@ Imports inside functions count too.
 """
 
 import ast
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,14 +92,22 @@ def _imports(name, path, known):
     home = ["numfmt", *name.split(".")]
     if path.name != "__init__.py" or name == "__init__":
         home.pop()
-    stack = [(ast.parse(path.read_text()), False, False)]
+    return _imports_of(name, tuple(home), path.read_text(), frozenset(known))
+
+
+@cache
+def _imports_of(name, home, text, known):
+    """Of a source, which most copies of the package leave as it is."""
+    found, stack = [], [(ast.parse(text), False, False)]
     while stack:
         node, late, types = stack.pop()
         late = late or isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
         types = types or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
         stack += [(child, late, types) for child in ast.iter_child_nodes(node)]
-        for target in _targets(node, home, known):
-            yield Import(name, target, late, types, node.lineno)
+        found += [
+            Import(name, target, late, types, node.lineno) for target in _targets(node, list(home), known)
+        ]
+    return found
 
 
 def _targets(node, home, known):
