@@ -108,7 +108,7 @@ def summed(a: Array, b: Array, accumulator: Accumulator, policy: str, by_kernel:
     limit = pool.thread_limit() if m * n * k > _WORTH else 1
     size = max(-(-m // limit), 1)
     parts = [(i, min(i + size, m)) for i in range(0, m, size)]
-    ends = accumulator.least(policy), accumulator.high
+    ends = accumulator.least(policy), accumulator.high, largest_product(a.dtype, b.dtype)
     pool.run(lambda rows: loops.saturate(left, right, result, *ends, *rows), parts)
     return result.astype(accumulator.dtype, copy=False)
 

@@ -617,18 +617,43 @@ def four_steps(x, b, h, part, total, low, high):
         total[j] = one(min(max(plus(t, one(of(x3 * b3[j]))), low), high))
 
 
+@register_jitable
+def four_sums(x, b, h, part, total):
+    one, of = total.dtype.type, b.dtype.type
+    x0, x1, x2, x3 = x[h], x[h + 1], x[h + 2], x[h + 3]
+    b0, b1, b2, b3 = b[h][part], b[h + 1][part], b[h + 2][part], b[h + 3][part]
+    for j in range(total.size):
+        t = plus(plus(total[j], one(of(x0 * b0[j]))), one(of(x1 * b1[j])))
+        total[j] = plus(plus(t, one(of(x2 * b2[j]))), one(of(x3 * b3[j])))
+
+
+@register_jitable
+def are_within(total, low, high):
+    outside = total.dtype.type(0)
+    for j in range(total.size):
+        outside |= total.dtype.type((total[j] < low) | (total[j] > high))
+    return outside == 0
+
+
 @_loop
-def saturate(a, b, out, low, high, first, last):
+def saturate(a, b, out, low, high, most, first, last):
     """Adds rows `first` to `last` of a b to out as `accumulate` does, and counts nothing.
 
     a, b : K a multiple of `STEPS`, in a dtype that holds their products
     out : int16, or int32 with bounds and products up to 2**30
+    most : the largest magnitude of a product; sums that so many of them cannot bring out of range are only added
     """
     one = out.dtype.type
-    k = a.shape[1]
+    k, reach = a.shape[1], DEPTH * most
     for j in range(0, out.shape[1], LINE):
         part = slice(j, j + LINE)
         for start in range(0, k, DEPTH):
+            stop = min(start + DEPTH, k)
             for i in range(first, last):
-                for h in range(start, min(start + DEPTH, k), STEPS):
-                    four_steps(a[i], b, h, part, out[i][part], one(low), one(high))
+                total = out[i][part]
+                if low + reach < high - reach and are_within(total, one(low + reach), one(high - reach)):
+                    for h in range(start, stop, STEPS):
+                        four_sums(a[i], b, h, part, total)
+                else:
+                    for h in range(start, stop, STEPS):
+                        four_steps(a[i], b, h, part, total, one(low), one(high))

@@ -69,7 +69,9 @@ def test_short_sums(name, policy, engine):
 
 
 @pytest.mark.parametrize("policy", ["saturate", "saturate_symmetric"])
-@pytest.mark.parametrize("name", ["int16", "int24", "uint12", "int31", "uint8", "int9[symmetric]", "int32"])
+@pytest.mark.parametrize(
+    "name", ["int16", "int22", "int24", "uint12", "int31", "uint8", "int9[symmetric]", "int32"]
+)
 def test_nothing_counted_changes_no_sum(name, policy):
     """`matmul` counts no overflows: extremes, depths that are no multiple of its steps, edges of its blocks."""
     pairs = (
@@ -96,6 +98,20 @@ def test_nothing_counted_changes_no_sum(name, policy):
                 a, b = a.astype(a_dtype), np.asfortranarray(b.astype(b_dtype))
                 found = matmul(a, b, accumulator=name, overflow=policy)
                 assert np.array_equal(found, accumulate(a, b, name, policy, engine="numpy").result), (m, k, n)
+
+
+@pytest.mark.parametrize("name", ["int20", "int22", "uint21", "int22[symmetric]"])
+def test_long_runs_of_one_sign_reach_the_ends(name):
+    """Lines of sums that are far from both ends are only added: here each passes an end by itself, at any step."""
+    longest = 4 * numfmt.parse(name).span[1] // 127**2
+    lengths = RNG.integers(1, longest, (80, 900))
+    signs = np.stack([np.repeat(np.arange(900) % 2, line)[:900] for line in lengths], 1)
+    a, b = np.full((1, 900), 127, np.int8), np.where(signs, -128, 127).astype(np.int8)
+    for policy in ("saturate", "saturate_symmetric"):
+        wanted = accumulate(a, b, name, policy, engine="numpy")
+        assert wanted.overflows.any()
+        found = [matmul(a, column, accumulator=name, overflow=policy).item() for column in b.T]
+        assert found == wanted.result[0].tolist()
 
 
 def test_threads_change_no_sum(monkeypatch):
