@@ -20,6 +20,7 @@ import numfmt.gguf
 import numfmt.quant_state
 import numfmt.testing
 import numfmt.training
+import numfmt.vectors
 from numfmt import registry, spec
 from numfmt.engine import jit
 
@@ -147,6 +148,7 @@ def public():
         numfmt.quant_state,
         numfmt.flexpoint,
         numfmt.training,
+        numfmt.vectors,
     ):
         for name in module.__all__:
             if callable(getattr(module, name)):
