@@ -69,6 +69,10 @@ class Format(ABC):
         """The rounding mode that nearest_even stands for: its ties may be those of another."""
         return "nearest_away" if self.ties_away else "nearest_even"
 
+    def guessed_rank(self, x: Fraction) -> int | None:
+        """The rank that `floor_rank` looks at first, where a format has an idea; it need not be right."""
+        return None
+
     def special(self, negative: bool = False) -> int:
         """What lies past the last value: infinity, else NaN, else the last value."""
         for code in (self.infinity(negative), self.nan(negative)):
@@ -209,6 +213,9 @@ class Format(ABC):
 
 def floor_rank(fmt: Format, x: Fraction, low: int, high: int) -> int:
     """The greatest rank in low ... high whose value is at most `x`; value(low) <= x is known."""
+    guess = fmt.guessed_rank(x)
+    if guess is not None and low <= guess < high and fmt.at(guess) <= x < fmt.at(guess + 1):
+        return guess
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if fmt.at(middle) <= x else (low, middle - 1)

@@ -163,6 +163,15 @@ class Float(Format):
         index = max(mag - self._skipped, 0)
         return -index - self.kind.negative_zero if negative else index
 
+    def guessed_rank(self, x: Fraction) -> int | None:
+        if not x:
+            return None
+        e = max(exponent(abs(x)), self.emin)
+        units, rest = divmod(abs(x), Fraction(2) ** (e - self.man_bits))
+        stored = e - self.emin - (not self.has_zero)  # the leading one of `units` adds 1 to it
+        mag = int(units) + (stored << self.man_bits) + (x < 0 and rest > 0)
+        return self.rank(min(mag, self.max_mag) | (x < 0) << self._mag_bits)
+
     @cached_property
     def step(self) -> Fraction:
         return Fraction(2) ** (max(self.emax, self.emin) - self.man_bits)
