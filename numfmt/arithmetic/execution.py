@@ -421,7 +421,7 @@ def _number(source: Input, wide: bool) -> tuple[Array, Array | None]:
         values = np.empty(x.shape, F4 if narrow else F8)
         decode_into(x, decoding_plan(source.coded), values)
         if source.coded.exceeds_float64:
-            return values, np.abs(values) > EXACT * float(source.coded.smallest)
+            return values, np.abs(values) >= EXACT * float(source.coded.smallest)  # the next one rounds to it
         return values, None if narrow or wide else _wide(values)
     if inputs.width_of(x.dtype) == 32:
         return x.astype(F4, copy=False), None

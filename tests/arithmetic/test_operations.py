@@ -233,3 +233,16 @@ def test_bad_input():
     with pytest.raises(ValueError, match="operands= takes one format, or 2, got 3"):
         numfmt.add(1, 2, "bf16", codes=True, operands=("f16",) * 3)
     assert numfmt.add(np.empty((0, 3)), 1.0, "bf16").shape == (0, 3)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("k", range(50, 63))
+def test_codes_of_int64_are_exact_just_beside_powers_of_two(k, sign):
+    """2**53 + 1 is the first integer that float64 lacks, and decodes to 2**53."""
+    numbers = np.array([sign * ((1 << k) + d) for d in (-1, 0, 1)])
+    for mode in ("nearest_even", "toward_negative", "toward_positive"):
+        got, flags = numfmt.convert(numbers, "f32", codes=True, operands="int64", rounding=mode, flags=True)
+        exact = [Fraction(int(n)) for n in numbers]
+        policy = numfmt.reference.policy(numfmt.parse("f32"), mode)
+        assert got.tolist() == [numfmt.reference.encode(x, numfmt.parse("f32"), policy) for x in exact]
+        assert flags.tolist() == [1, 0, 1]
