@@ -1,15 +1,12 @@
 """What holds for every profile, granularity, layout and engine."""
 
-import json
-import os
-import subprocess
-import sys
 from decimal import Decimal
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
+from laws.flushing import on_x86
+from laws.test_without_numba import run_apart
 
 import numfmt
 from blocks.hard import SCALES, hard_numbers
@@ -483,7 +480,7 @@ def test_bits_and_bytes():
 
 
 SCRIPT = """
-import hashlib, json, numpy as np, numfmt
+import hashlib, numpy as np, numfmt
 from blocks.test_affine_laws import GRANULARITIES, PROFILES, case
 digest = hashlib.sha256()
 for profile in PROFILES:
@@ -492,30 +489,18 @@ for profile in PROFILES:
         array = form.encode(x, **given)
         for result in (array.codes, array.decode(), form.cast(x, **given)):
             digest.update(result.tobytes())
-print(json.dumps(digest.hexdigest()))
+print(digest.hexdigest())
 """
 
 
-def digest(**environment):
-    tests = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tests.parent), str(tests)])
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env={**os.environ, "PYTHONPATH": path, **environment},
-        capture_output=True, text=True, check=False, timeout=300,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
-
-
 def test_the_jit_off_gives_the_same_bits():
-    assert digest(NUMBA_DISABLE_JIT="1") == digest()
+    assert run_apart(["-c", SCRIPT], NUMBA_DISABLE_JIT="1") == run_apart(["-c", SCRIPT])
 
 
 FLUSHING = """
-import ctypes, numpy as np, numfmt
+import numpy as np, numfmt
 from blocks.test_affine_laws import PerAxis, PROFILES, case
-libm = ctypes.CDLL("libm.so.6")
-env = (ctypes.c_uint32 * 8)()
+from laws.flushing import flushed
 
 def results():
     found = []
@@ -528,30 +513,16 @@ def results():
     return found
 
 plain = results()
-libm.fegetenv(env)
-env[7] |= 0x8040
-libm.fesetenv(env)
-flushed = results()
-env[7] &= ~0x8040
-libm.fesetenv(env)
-assert plain == flushed
+with flushed():
+    found = results()
+assert plain == found
 """
 
 
-@pytest.mark.skipif(
-    sys.platform != "linux" or os.uname().machine != "x86_64", reason="sets x86's control word"
-)
+@on_x86
 def test_flushing_subnormals_changes_no_bit():
     """The result of a step is never a subnormal that matters while scales are above 2**-124."""
-    tests = Path(__file__).parents[1]
-    path = os.pathsep.join([str(tests.parent), str(tests)])
-    done = subprocess.run(
-        [sys.executable, "-c", FLUSHING],
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
+    run_apart(["-c", FLUSHING])
 
 
 def test_kernel_engine_is_there():

@@ -1,12 +1,11 @@
 """The loops of blocks give what the definition in NumPy gives, bit for bit, whatever the array looks like."""
 
-import platform
-import subprocess
-import sys
 from functools import cache
 
 import numpy as np
 import pytest
+from laws.flushing import on_x86
+from laws.test_without_numba import run_apart
 
 import numfmt
 from numfmt.blocks import BlockArray, elements
@@ -370,20 +369,10 @@ def test_engines_agree_with_the_reference():
         )
 
 
-X86 = platform.machine() == "x86_64" and sys.platform == "linux"
 FLUSHING = """
-import ctypes
 import numpy as np, numfmt
-from tests.blocks.hard_blocks import hard_blocks
-
-libm = ctypes.CDLL("libm.so.6")
-
-def flushing(on):
-    # FTZ and DAZ of this thread: the last word of glibc's fenv_t on x86-64
-    env = (ctypes.c_uint32 * 8)()
-    libm.fegetenv(env)
-    env[7] = env[7] | 0x8040 if on else env[7] & ~0x8040
-    libm.fesetenv(env)
+from blocks.hard_blocks import hard_blocks
+from laws.flushing import flushed
 
 x = np.concatenate([hard_blocks(200, 32), hard_blocks(200, 32, 1, (-149, -100)), hard_blocks(100, 32, 2, (-140, -120))])
 x[:32] = np.arange(1, 1025, dtype=np.uint32).view(np.float32).reshape(32, 32)
@@ -404,20 +393,14 @@ def results():
     return out
 
 plain = results()
-flushing(True)
-try:
-    flushed_sum = float(np.add(np.full(64, 1e-40, np.float32), np.float32(1e-40)).max())
-    flushed = results()
-finally:
-    flushing(False)
-assert flushed_sum == 0.0, "the CPU does not flush: the test would show nothing"
-bits = [p[2].view(f"u{p[2].itemsize}") for p in plain], [p[2].view(f"u{p[2].itemsize}") for p in flushed]
+with flushed():
+    found = results()
+bits = [p[2].view(f"u{p[2].itemsize}") for p in plain], [p[2].view(f"u{p[2].itemsize}") for p in found]
 bad = [plain[i][:2] for i, (a, b) in enumerate(zip(*bits)) if not np.array_equal(a, b)]
 assert not bad, bad
 """
 
 
-@pytest.mark.skipif(not X86, reason="sets the control word through glibc on x86-64")
+@on_x86
 def test_flushing_changes_no_bit():
-    done = subprocess.run([sys.executable, "-c", FLUSHING], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_apart(["-c", FLUSHING])

@@ -1,20 +1,18 @@
 """The loops that search tables give what the definition in NumPy gives, bit for bit, whatever the array looks like."""
 
 import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from laws.flushing import on_x86
+from laws.test_without_numba import run_apart
 
 import numfmt
 from numfmt.blocks import BlockArray, elements, searching
 from numfmt.engine import jit, pool
 
 from .hard_blocks import beside, hard_blocks, tied, with_specials
-from .test_block_engines import NOT_FINITE, X86, check, outcome, parts, same, words
+from .test_block_engines import NOT_FINITE, check, outcome, parts, same, words
 
 if jit.loops() is None:
     pytest.skip("numba cannot be imported", allow_module_level=True)
@@ -337,32 +335,15 @@ def digest():
     return found.hexdigest()
 
 
-def run_apart(script, **environment):
-    root = Path(__file__).parents[2]
-    given = {**os.environ, "PYTHONPATH": os.pathsep.join([str(root), str(root / "tests")]), **environment}
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=given, cwd=root)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def test_the_jit_off_changes_no_bit():
-    assert run_apart(WITHOUT_JIT, NUMBA_DISABLE_JIT="1") == digest()
+    assert run_apart(["-c", WITHOUT_JIT], NUMBA_DISABLE_JIT="1").strip() == digest()
 
 
 FLUSHING = """
-import ctypes
 import numpy as np, numfmt
-from blocks.test_search_engines import LARGEST, SPECS, numbers, with_size
+from blocks.test_search_engines import SPECS, numbers, with_size
+from laws.flushing import flushed
 from numfmt.blocks import searching
-
-libm = ctypes.CDLL("libm.so.6")
-
-def flushing(on):
-    # FTZ and DAZ of this thread: the last word of glibc's fenv_t on x86-64
-    env = (ctypes.c_uint32 * 8)()
-    libm.fegetenv(env)
-    env[7] = env[7] | 0x8040 if on else env[7] & ~0x8040
-    libm.fesetenv(env)
 
 jobs = []
 for spec in SPECS:
@@ -381,18 +362,13 @@ def results():
     return out
 
 plain = results()
-flushing(True)
-try:
-    flushed_sum = float(np.add(np.full(64, 1e-40, np.float32), np.float32(1e-40)).max())
-    flushed = results()
-finally:
-    flushing(False)
-assert flushed_sum == 0.0, "the CPU does not flush: the test would show nothing"
-bad = [(a[0], a[1].dtype) for a, b in zip(plain, flushed) if not np.array_equal(a[1], b[1])]
+with flushed():
+    found = results()
+bad = [(a[0], a[1].dtype) for a, b in zip(plain, found) if not np.array_equal(a[1], b[1])]
 assert not bad, bad
 """
 
 
-@pytest.mark.skipif(not X86, reason="sets the control word through glibc on x86-64")
+@on_x86
 def test_flushing_changes_no_bit():
-    run_apart(FLUSHING, NUMFMT_NUM_THREADS="1")
+    run_apart(["-c", FLUSHING], NUMFMT_NUM_THREADS="1")

@@ -3,25 +3,12 @@
 Other libraries set these bits for speed; a cast must not change with them.
 """
 
-import platform
-import subprocess
-import sys
+from laws.flushing import on_x86
+from laws.test_without_numba import run_apart
 
-import pytest
-
-X86 = platform.machine() == "x86_64" and sys.platform == "linux"
 SCRIPT = """
-import ctypes
 import numpy as np, numfmt
-
-libm = ctypes.CDLL("libm.so.6")
-
-def flushing(on):
-    # FTZ and DAZ of this thread: the last word of glibc's fenv_t on x86-64
-    env = (ctypes.c_uint32 * 8)()
-    libm.fegetenv(env)
-    env[7] = env[7] | 0x8040 if on else env[7] & ~0x8040
-    libm.fesetenv(env)
+from laws.flushing import flushed
 
 rng = np.random.default_rng(0)
 bits = rng.integers(0, 1 << 32, 20000, dtype=np.uint32)
@@ -49,19 +36,13 @@ def results():
     return out
 
 plain = results()
-flushing(True)
-try:
-    flushed_sum = float(np.add(np.full(64, 1e-40, np.float32), np.float32(1e-40)).max())
-    flushed = results()
-finally:
-    flushing(False)
-assert flushed_sum == 0.0, "the CPU does not flush: the test would show nothing"
-bad = [i for i, (a, b) in enumerate(zip(plain, flushed)) if not np.array_equal(a, b)]
+with flushed():
+    found = results()
+bad = [i for i, (a, b) in enumerate(zip(plain, found)) if not np.array_equal(a, b)]
 assert not bad, bad
 """
 
 
-@pytest.mark.skipif(not X86, reason="sets the control word through glibc on x86-64")
+@on_x86
 def test_flushing_changes_no_bit():
-    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    run_apart(["-c", SCRIPT])

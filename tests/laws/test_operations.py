@@ -4,22 +4,18 @@ import json
 
 import pytest
 
+from laws.flushing import on_x86
 from laws.operations_sample import digests
-from laws.test_flushing import X86
 from laws.test_without_numba import run_apart
 
 FLUSHED = """
-import ctypes, json
-import numpy as np
+import json
+from laws.flushing import flushed
 from laws.operations_sample import digests
 
-libm = ctypes.CDLL("libm.so.6")
-env = (ctypes.c_uint32 * 8)()
-libm.fegetenv(env)
-env[7] |= 0x8040  # FTZ and DAZ of this thread: the last word of glibc's fenv_t on x86-64
-libm.fesetenv(env)
-assert float(np.add(np.full(64, 1e-40, np.float32), np.float32(1e-40)).max()) == 0.0, "the CPU does not flush"
-print(json.dumps(digests()))
+with flushed():
+    found = digests()
+print(json.dumps(found))
 """
 
 
@@ -41,7 +37,7 @@ def is_left_to_the_reference(name):
     )
 
 
-@pytest.mark.skipif(not X86, reason="sets the control word through glibc on x86-64")
+@on_x86
 def test_flushing_changes_no_bit(plain):
     found = json.loads(run_apart(["-c", FLUSHED], NUMFMT_NUM_THREADS="1"))
     assert [name for name in differing(found, plain) if not is_left_to_the_reference(name)] == []
