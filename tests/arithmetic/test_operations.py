@@ -1,5 +1,6 @@
 """Every pair of codes of small formats against the reference; larger formats against NumPy and MPFR."""
 
+from fractions import Fraction
 from itertools import product
 
 import numpy as np
