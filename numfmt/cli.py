@@ -450,6 +450,15 @@ VariantOption = Annotated[
     str | None, typer.Option(metavar="NAME", help="Of min and max, such as ieee2019 or riscv.")
 ]
 ProfileOption = Annotated[str | None, typer.Option(metavar="x86|arm|riscv", help="Of to_int, out of range.")]
+LengthOption = Annotated[int | None, typer.Option(metavar="K", help="Products of a dot.")]
+UnitOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Matrix unit of a dot, such as nvidia_h100_bf16.")
+]
+OrderOption = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of the sum of a dot, such as pairwise.")
+]
+AccumulatorOption = Annotated[str | None, typer.Option(metavar="FORMAT", help="Of the sum of a dot.")]
+StageOption = Annotated[str | None, typer.Option(metavar="double|single|neon", help="How requantize rounds.")]
 ExactOption = Annotated[
     bool | None, typer.Option("--exact/--not-exact", help="Whether roundings to integers raise inexact.")
 ]
@@ -472,6 +481,11 @@ def vectors(
     variant: VariantOption = None,
     profile: ProfileOption = None,
     exact: ExactOption = None,
+    length: LengthOption = None,
+    unit: UnitOption = None,
+    order: OrderOption = None,
+    accumulator: AccumulatorOption = None,
+    stage: StageOption = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Of random operands.")] = 0,
     count: Annotated[int | None, typer.Option(metavar="N", help="Vectors a mode.")] = None,
     form: FormOption = None,
@@ -495,7 +509,7 @@ def vectors(
         raise UsageError("give one of --out, --stdout, --coverage and --audit")
     asked = request(
         op, fmt, operands=_specs(operands), rounding=rounding, seed=seed, count=count, overflow=overflow, ftz=ftz,
-        daz=daz or None, tininess=tininess, nan_profile=nan_profile, variant=variant, profile=profile, exact=exact,
+        daz=daz or None, tininess=tininess, nan_profile=nan_profile, variant=variant, profile=profile, exact=exact, length=length, unit=unit, order=order, accumulator=accumulator, stage=stage,
     )  # fmt: skip
     if coverage or audit:
         _print_vectors(asked, minimal, audit)
@@ -588,6 +602,11 @@ def check(
     variant: VariantOption = None,
     profile: ProfileOption = None,
     exact: ExactOption = None,
+    length: LengthOption = None,
+    unit: UnitOption = None,
+    order: OrderOption = None,
+    accumulator: AccumulatorOption = None,
+    stage: StageOption = None,
     form: FormOption = None,
     nan_bits: Annotated[bool, typer.Option("--nan-bits", help="The bits of NaN results count.")] = False,
 ) -> None:
@@ -596,7 +615,7 @@ def check(
 
     choices = {
         "operands": _specs(operands), "rounding": rounding, "overflow": overflow, "ftz": ftz, "daz": daz or None,
-        "tininess": tininess, "nan_profile": nan_profile, "variant": variant, "profile": profile, "exact": exact,
+        "tininess": tininess, "nan_profile": nan_profile, "variant": variant, "profile": profile, "exact": exact, "length": length, "unit": unit, "order": order, "accumulator": accumulator, "stage": stage,
     }  # fmt: skip
     given = {name: value for name, value in choices.items() if value is not None}
     with _progress(f"checking {file}", None) as advance:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import SpecError
 from ..vectors import Vectors
 from ..vectors import minimal as one_of_each_cell
 from ..vectors.batch import concatenated
-from ..vectors.operations import Field
-from ..vectors.templates import digits
+from ..vectors.words import Field, digits
 from .mutants import Mutant, Question, applicable
 
 Array = np.ndarray[Any, Any]
@@ -62,6 +62,10 @@ def run(vectors: Vectors) -> Audit:
     A vector catches a mutant if the result or an exception is another. Where all operands are there, a mutant that
     is not caught is no bug at all, but another way to be right, and is left out.
     """
+    if vectors.request.operation.operands is None:
+        raise SpecError(
+            f"there are no mutants of {vectors.request.op}; choose another operation", vectors.request.op
+        )
     rows = [row for i in range(len(vectors.rounding)) for row in _of_mode(vectors, i)]
     if _is_whole(vectors):
         rows = [row for row in rows if row.at is not None]

@@ -33,7 +33,7 @@ from ..errors import SpecError
 from ..formats.floats import Float
 from ..registry import element
 from ..vectors import Request
-from ..vectors.operations import unsigned
+from ..vectors.words import unsigned
 
 Array = np.ndarray[Any, Any]
 Operands = tuple[Array, ...]
@@ -102,6 +102,8 @@ def applicable(request: Request, mode: str) -> list[Mutant]:
     >>> [m.name for m in applicable(asked, "nearest_even")][:4]
     ['truncates', 'ties_away', 'ties_to_zero', 'ties_to_odd']
     """
+    if request.operation.operands is None:
+        return []
     question = Question(request, mode)
     return [mutant for mutant in MUTANTS.values() if mutant.applies(question)]
 

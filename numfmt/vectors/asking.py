@@ -15,9 +15,11 @@ from ..arithmetic.integers import NAN_BECOMES
 from ..errors import SpecError, choose
 from ..format import Format
 from ..overflow import overflow_policy
-from ..registry import element
+from ..registry import element, parse
 from ..rounding import rounding_mode
-from .operations import OPERATIONS, Answer, Field, Operation, fields_in, fields_out
+from .lanes import DOT_WORDS
+from .operations import OPERATIONS, Answer, Operation, fields_in, fields_out
+from .words import Field
 
 Array = np.ndarray[Any, Any]
 BOTH = (False, True)
@@ -31,6 +33,9 @@ CHOICES: dict[str, tuple[Any, ...] | None] = {  # None: whatever `numfmt.add` ta
     "variant": tuple(VARIANTS),
     "profile": tuple(NAN_BECOMES),
     "exact": BOTH,
+    "length": None,
+    **dict.fromkeys(DOT_WORDS),
+    "stage": ("double", "single", "neon"),
 }
 LIKE_TESTFLOAT = {"profile": "x86"}  # of to_int, unless the call says another: TestFloat's usual build
 
@@ -100,10 +105,11 @@ def request(
     ('nearest_even', 'toward_zero')
     """
     row = OPERATIONS[choose("operation", op, OPERATIONS)]
-    form = element(fmt)
+    form: Any = parse(fmt) if row.is_scaled else element(fmt)
     _check_count(seed, count)
+    made = _choices(row, form, choices)
     return Request(
-        row.name, str(form), _operands(row, form, operands), _modes(row, rounding), _choices(row, form, choices),
+        row.name, str(form), _operands(row, form, operands, made), _modes(row, rounding), made,
         int(seed), None if count is None else int(count),
     )  # fmt: skip
 
@@ -124,7 +130,10 @@ def _check_count(seed: Any, count: Any) -> None:
             raise ValueError(f"{name} is an integer from {least} to {top - 1}, got {number!r}")
 
 
-def _operands(row: Operation, form: Format, given: Any) -> tuple[str, ...]:
+def _operands(row: Operation, form: Any, given: Any, choices: Mapping[str, Any]) -> tuple[str, ...]:
+    if row.formats_of is not None:
+        return row.formats_of(form, _several(given), choices)
+    assert row.operands is not None
     source = given if given is not None else row.source or form
     specs = tuple(source) if isinstance(source, (tuple, list)) else (source,)
     if len(specs) == 1:
@@ -132,6 +141,13 @@ def _operands(row: Operation, form: Format, given: Any) -> tuple[str, ...]:
     if len(specs) != row.operands:
         raise ValueError(f"{row.name} has {row.operands} operands, operands= names {len(specs)} formats")
     return tuple(str(element(spec)) for spec in specs)
+
+
+def _several(given: Any) -> tuple[str, ...] | None:
+    """Formats as given, one or several."""
+    if given is None:
+        return None
+    return tuple(str(element(x)) for x in (given if isinstance(given, (tuple, list)) else (given,)))
 
 
 def _modes(row: Operation, given: Any) -> tuple[str, ...]:
@@ -144,7 +160,7 @@ def _modes(row: Operation, given: Any) -> tuple[str, ...]:
     return found if row.rounds else ("nearest_even",)
 
 
-def _choices(row: Operation, form: Format, given: Mapping[str, Any]) -> dict[str, Any]:
+def _choices(row: Operation, form: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """What was chosen, defaults left out."""
     told = {name: value for name, value in given.items() if value is not None}
     for name, value in told.items():
@@ -153,10 +169,12 @@ def _choices(row: Operation, form: Format, given: Mapping[str, Any]) -> dict[str
     return dict(sorted({**usual, **told}.items()))
 
 
-def _check_choice(row: Operation, form: Format, name: str, value: Any) -> None:
+def _check_choice(row: Operation, form: Any, name: str, value: Any) -> None:
     choose("choice", name, CHOICES)
     if name not in row.takes:
-        raise SpecError(f"{row.name} has no {name}; it takes {', '.join(sorted(row.takes))}", name)
+        raise SpecError(
+            f"{row.name} has no {name}; it takes {', '.join(sorted(row.takes)) or 'no choice'}", name
+        )
     known = CHOICES[name]
     if name == "overflow":
         overflow_policy(value, form)

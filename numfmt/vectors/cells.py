@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..casting import decode
+from ..errors import SpecError
 from ..formats.floats import Float
 from ..registry import element
 from .asking import Request
@@ -64,6 +65,7 @@ def coverage(vectors: Vectors) -> Coverage:
     >>> len(table), table.rows[0].operands, table.rows[0].size
     (100, ('+zero', '+zero'), 1)
     """
+    _check_classes(vectors.request)
     keys = _keys(vectors)
     _, first, counts = _unique(keys)
     return Coverage([_row(vectors, keys, int(i), int(n)) for i, n in zip(first, counts, strict=True)])
@@ -77,8 +79,16 @@ def minimal(vectors: Vectors) -> Vectors:
     >>> len(small) < 500, len(coverage(small)) == len(coverage(whole))
     (True, True)
     """
+    _check_classes(vectors.request)
     _, first, _ = _unique(_keys(vectors))
     return vectors.take(np.sort(first))
+
+
+def _check_classes(request: Request) -> None:
+    if request.operation.operands is None:
+        raise SpecError(
+            f"coverage is of operations of up to three operands, {request.op} has more", request.op
+        )
 
 
 def _unique(keys: dict[str, Array]) -> tuple[Array, Array, Array]:

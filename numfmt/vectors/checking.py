@@ -15,9 +15,8 @@ from ..notation import split_bits
 from ..registry import element
 from .batch import Vectors, concatenated
 from .classes import INFINITY, KINDS, NAMES, QUIET, classes
-from .operations import Field
 from .reading import Rows, rows_of
-from .templates import digits
+from .words import Field, digits
 
 Array = np.ndarray[Any, Any]
 KEPT = 4096  # differing vectors that a report keeps

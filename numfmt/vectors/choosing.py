@@ -88,7 +88,8 @@ class Chosen:
                     codes, draws.words(3 * i + 2, start, stop), found[0], self.request.sources[0], fmt
                 )
             found.append(codes.astype(_word(fmt.bits), copy=False))
-        return tuple(found)
+        usable = self.request.operation.usable
+        return tuple(found if usable is None else usable(self.request, found))
 
 
 def _word(bits: int) -> np.dtype[Any]:
@@ -120,7 +121,10 @@ def _distinct(recipes: Iterator[Operands]) -> Operands:
 
 
 def _hard(request: Request) -> Iterator[Operands]:
-    for found in (_classes(request), *(recipe(request) for recipe in RECIPES)):
+    own = request.operation.hard
+    recipes = (_classes, *RECIPES) if own is None else (own,)
+    for recipe in recipes:
+        found = recipe(request)
         yield tuple(x.astype(_word(fmt.bits)) for x, fmt in zip(found, request.sources, strict=True))
 
 

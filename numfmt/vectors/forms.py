@@ -27,8 +27,8 @@ import numpy as np
 
 from ..errors import SpecError
 from .asking import Request
-from .operations import Field
-from .templates import Template, digits
+from .templates import Template
+from .words import Field, digits
 
 Array = np.ndarray[Any, Any]
 Pieces = list[str | Field]

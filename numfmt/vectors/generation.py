@@ -21,7 +21,7 @@ def generate(op: str, fmt: Any, **how: Any) -> Vectors:
     ----------
     op : str
         One of `numfmt.vectors.OPERATIONS`: "cast", "add", "sub", "mul", "div", "sqrt", "fma", "rem", comparisons,
-        "min", "max", "to_int", "from_int", "round_to_integral".
+        "min", "max", "to_int", "from_int", "round_to_integral"; "dot", "requantize", "quantize_block".
     fmt : str, Format or dtype
         Of the result; of comparisons that of the operands.
     operands : format or one for each operand, optional
@@ -36,6 +36,11 @@ def generate(op: str, fmt: Any, **how: Any) -> Vectors:
         Of "to_int": see `numfmt.arithmetic.to_integer`; x86 unless given, as TestFloat's usual build.
     exact : bool
         Whether "to_int" (True unless given) and "round_to_integral" (False) raise inexact.
+    length, unit, accumulator, order, product, inner
+        Of "dot": how many products (4 unless given), and how `numfmt.matmul` adds them; `operands` are the formats of
+        a, b and the initial sum c, or those of the unit.
+    stage : "double", "single" or "neon"
+        Of "requantize": see `numfmt.gemmlowp.multiply_by_quantized_multiplier`.
     seed : int
         Of the random operands.
     count : int, optional

@@ -5,30 +5,23 @@ Names are those of Berkeley TestFloat where it has the operation; its `f16_mulAd
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from .. import arithmetic
 from ..registry import element
+from . import lanes
+from .words import Array, Field, unsigned
 
 if TYPE_CHECKING:
     from .asking import Request
 
-Array = np.ndarray[Any, Any]
 Answer = tuple[Array, ...]
 FLAG_BITS = 8  # written as two digits, as TestFloat does; five are used
 ROUNDED = frozenset({"overflow", "nan", "ftz", "daz", "tininess", "nan_profile"})  # choices of what rounds
 INEXACT = np.uint8(arithmetic.FLAGS["inexact"])
-
-
-class Field(NamedTuple):
-    """One word of a vector: its name, its bits, and the format it is a code of, if it is one."""
-
-    name: str
-    bits: int
-    fmt: str | None = None
 
 
 class Operation(NamedTuple):
@@ -39,32 +32,34 @@ class Operation(NamedTuple):
     """
 
     name: str
-    operands: int
+    operands: int | None  # None: `formats_of` says
     compute: Callable[..., Answer]
     takes: frozenset[str] = ROUNDED
     rounds: bool = True
     is_test: bool = False  # the result is one bit
     source: str | None = None
+    is_scaled: bool = False  # the result is a block
+    formats_of: Callable[..., tuple[str, ...]] | None = None
+    names: Callable[[Request], Sequence[str]] = lambda request: "abc"
+    results: Callable[[Request], tuple[Field, ...]] | None = None  # a code and flags unless it says others
+    hard: Callable[[Request], list[Array]] | None = None  # operands, where those of arithmetic mean nothing
+    usable: Callable[[Request, list[Array]], list[Array]] | None = None  # random words as operands
 
 
 def fields_in(request: Request) -> tuple[Field, ...]:
     """The operands, in the order they are written."""
     return tuple(
-        Field(name, element(spec).bits, spec) for name, spec in zip("abc", request.operands, strict=False)
+        Field(name, element(spec).bits, spec)
+        for name, spec in zip(request.operation.names(request), request.operands, strict=False)
     )
 
 
 def fields_out(request: Request) -> tuple[Field, ...]:
     """The results, in the order they are written."""
+    if request.operation.results is not None:
+        return request.operation.results(request)
     bits, fmt = (1, None) if request.operation.is_test else (element(request.fmt).bits, request.fmt)
     return Field("result", bits, fmt), Field("flags", FLAG_BITS)
-
-
-def unsigned(codes: Array, bits: int) -> Array:
-    """Codes as words: two's complement as its residue."""
-    word = np.dtype(f"u{max(codes.dtype.itemsize, 1)}")
-    whole = codes.view(word) if codes.dtype.kind == "i" else codes.astype(word, copy=False)
-    return whole & word.type((1 << bits) - 1) if bits < 8 * word.itemsize else whole
 
 
 def _words(found: tuple[Array, Array], request: Request) -> Answer:
@@ -99,6 +94,11 @@ def _to_integer(request: Request, mode: str, a: Array) -> Answer:
     return _words((found, flags if exact else flags & ~INEXACT), request)
 
 
+def _code(request: Request) -> tuple[Field, ...]:
+    """A code alone."""
+    return (Field("result", element(request.fmt).bits, request.fmt),)
+
+
 COMPARES = frozenset({"daz"})
 SELECTS = ROUNDED - {"ftz"} | {"variant"}
 
@@ -127,5 +127,17 @@ OPERATIONS = {
         Operation(
             "round_to_integral", 1, _rounded("round_to_integral"), frozenset({"daz", "exact", "nan_profile"})
         ),
+        Operation(
+            "dot", None, lanes.dot, frozenset({"length", *lanes.DOT_WORDS}), formats_of=lanes.dot_operands,
+            names=lanes.dot_names, results=_code, hard=lanes.lanes_hard,
+        ),
+        Operation(
+            "requantize", None, lanes.requantize, frozenset({"stage"}), rounds=False, formats_of=lanes.requantize_operands,
+            names=lanes.requantize_names, results=_code, hard=lanes.requantize_hard, usable=lanes.requantize_random,
+        ),
+        Operation(
+            "quantize_block", None, lanes.quantize_block, frozenset(), is_scaled=True, formats_of=lanes.block_operands,
+            names=lanes.block_names, results=lanes.block_results, hard=lanes.lanes_hard,
+        ),
     )
-}
+}  # fmt: skip

@@ -22,8 +22,7 @@ from .asking import Request, of_dict, request
 from .batch import Vectors, concatenated
 from .forms import FORMS, Form
 from .names import function
-from .operations import Field
-from .templates import word_of
+from .words import Field, word_of
 from .writing import LAYOUT, MANIFEST
 
 Array = np.ndarray[Any, Any]

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .operations import Field
+from .words import Field, digits, word_of
 
 Array = np.ndarray[Any, Any]
 Columns = tuple[Array, ...]
@@ -20,16 +20,6 @@ _TABLES = {  # digits: those of each number, as the bytes of one integer
 _DIGITS = np.full(256, NO_DIGIT, np.uint8)
 _DIGITS[list(b"0123456789abcdef")] = range(16)
 _DIGITS[list(b"ABCDEF")] = range(10, 16)
-
-
-def digits(bits: int) -> int:
-    """Hexadecimal digits of a word."""
-    return -(-bits // 4)
-
-
-def word_of(bits: int) -> np.dtype[Any]:
-    """The least unsigned dtype that holds a word."""
-    return np.dtype(f"u{next(size for size in (1, 2, 4, 8) if 8 * size >= bits)}")
 
 
 class Place(NamedTuple):

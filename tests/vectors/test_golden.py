@@ -21,6 +21,9 @@ PACKS = {
     "cast e5m2": ("cast", "e5m2", "npz", {"overflow": "saturate", "nan_profile": "riscv"}),
     "to_int int32": ("to_int", "int32", "csv", {"operands": "bf16", "profile": "arm", "rounding": "rtz"}),
     "div bf16": ("div", "bf16", "sv", {"count": 5000, "ftz": "after", "daz": True}),
+    "dot": ("dot", "f32", "testfloat", {"unit": "nvidia_h100_bf16", "length": 8, "count": 5000}),
+    "requantize": ("requantize", "int8", "vunit", {"count": 20_000, "stage": "single"}),
+    "quantize_block": ("quantize_block", "mxfp4", "memh", {"count": 5000}),
     "min e5m2": ("min", "e5m2", "jsonl", {"variant": "riscv"}),
 }
 
