@@ -36,6 +36,16 @@ def gemm_loops() -> ModuleType | None:
 
 
 @cache
+def rounding_loops() -> ModuleType | None:
+    """The compiled products whose sums are rounded, or None as `gemm_loops`."""
+    if gemm_loops() is None:
+        return None
+    with _disk_cache():
+        from ..kernels import rounded
+    return rounded
+
+
+@cache
 def callback(name: str) -> Any:
     """A function of `gemm_loops` that takes an address, with a C interface; its `address` is called."""
     from numba import cfunc
@@ -52,12 +62,7 @@ def cpu_features() -> frozenset[str] | None:
         return None
     from numba.core.registry import cpu_target
 
-    codegen = cpu_target.target_context.codegen()
-    listed = {
-        name[1:]: name[0] for name in codegen.magic_tuple()[2].split(",") if name
-    }  # the last word counts
-    named = {name for name, sign in listed.items() if sign == "+"}
-    return loops.tiles.served_features(codegen, named)
+    return loops.tiles.features_of(cpu_target.target_context.codegen())
 
 
 def _config() -> Any:

@@ -47,6 +47,12 @@ def run(task: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
         raise
 
 
+def shares(count: int, threads: int, unit: int = 1) -> list[tuple[int, int]]:
+    """`0 ... count - 1` in a range for each thread, but for the last in multiples of a unit; one at least."""
+    size = max(-(-count // (threads * unit)), 1) * unit
+    return [(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
+
+
 def _submit(task: Callable[[Any], Any], parts: list[Any], futures: list[Any]) -> None:
     """Hand parts to the pool, as many as it takes: none at all while the interpreter ends."""
     with suppress(RuntimeError):

@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..engine import jit, pool
+from ..engine import jit
 from ..format import Value
+from ..kernels import sums
 from ..kernels.odd import odd_sum
-from ..kernels.sums import two_sum
+from . import panels
+from .extents import extents_of
 
 Array = np.ndarray[Any, Any]
 UNIT = 2.0**-53
-WORTH = 1 << 18  # products of a thread
+LEAST = 2.0**-100  # the bits of lesser ones may be subnormal in float32
 
 
 class Sums(NamedTuple):
@@ -33,35 +35,64 @@ class Sums(NamedTuple):
         """Numbers rounded to odd in float64 between which the exact sums are; the sums where these are infinite
         or NaN."""
         with np.errstate(all="ignore"):
-            return tuple(  # type: ignore[return-value]
-                np.where(np.isfinite(self.high), odd_sum(self.high, self.low + side * self.bound), self.high)
-                for side in (-1, 1)
-            )
+            least = self._odd(self.low - self.bound)
+            return least, self._odd(self.low + self.bound) if self.bound.any() else least
+
+    def _odd(self, low: Array) -> Array:
+        loops, found = jit.loops(), np.empty(self.high.shape)
+        add = loops.add_odd if loops else _add_odd
+        add(self.high.reshape(-1), low.reshape(-1), found.reshape(-1))
+        return np.where(np.isfinite(self.high), found, self.high)
+
+
+def _add_odd(x: Array, y: Array, out: Array) -> None:
+    out[...] = odd_sum(x, y)
 
 
 def gathered(a: Array, b: Array, start: Array, engine: str | None = None) -> Sums:
     """start + a @ b of two axes each: numbers that float32 holds, as float64.
 
-    low is the sum of at most K + 1 numbers whose magnitudes add up to `mass`, each addition rounded: it is off by
+    Where all sums are multiples of a number below 2**53 times that, float64 holds them in any order. Else low is the sum of at most K + 1 numbers whose magnitudes add up to `mass`, each addition rounded: it is off by
     less than 2 (K + 1) u mass, and mass as computed by as little."""
-    high, low, mass = np.array(start, np.float64), np.zeros(start.shape), np.zeros(start.shape)
-    compiled = None if engine in ("numpy", "reference") else jit.loops()
+    loops = None if engine in ("numpy", "reference") else jit.rounding_loops()
+    if loops is not None and _is_exact(a, b, start):
+        return Sums(a @ b + start, *np.zeros((2, *start.shape)))
     with np.errstate(all="ignore"):
-        if compiled is None:
-            _gather(a, b, high, low, mass)
-        else:
-            limit = pool.thread_limit() if a.size * b.shape[1] > WORTH else 1
-            step = max(-(-len(a) // limit), 1)
-            parts = [(i, min(i + step, len(a))) for i in range(0, len(a), step)] or [(0, 0)]
-            pool.run(lambda part: compiled.gather(a, b, high, low, mass, *part), parts)
+        high, low, mass = _by_steps(a, b, start) if loops is None else _in_tiles(loops, a, b, start)
     return Sums(high, low, 8 * (a.shape[1] + 2) * UNIT * mass)
 
 
-def _gather(a: Array, b: Array, high: Array, low: Array, mass: Array) -> None:
+def _is_exact(a: Array, b: Array, start: Array) -> bool:
+    loops: Any = jit.loops()
+    singles = [panels.contiguous(x.astype(np.float32)).reshape(-1) for x in (a, b, start)]
+    found = extents_of(*singles)
+    if found is None or min(x.least for x in found) < LEAST:
+        return False
+    grains = [float(loops.grain(x)) for x in singles]
+    most = found[2].most + a.shape[1] * found[0].most * found[1].most
+    return bool(most < 2.0**53 * min(grains[0] * grains[1], grains[2]))
+
+
+def _by_steps(a: Array, b: Array, start: Array) -> Array:
+    high, low, mass = np.array([start, np.zeros_like(start), np.zeros_like(start)])
     for x, y in zip(a.T, b, strict=True):
-        high[...], rest = two_sum(high, x[:, None] * y)
-        low += rest
-        mass += np.abs(rest)
+        high, low, mass = sums.gathered(high, low, mass, x[:, None], y)
+    return np.array([high, low, mass])
+
+
+def _in_tiles(loops: Any, a: Array, b: Array, start: Array) -> Array:
+    ends = np.array(panels.depths(a.shape[1]), np.int64)
+    shape = panels.geometry(int(np.diff(ends).max(initial=0)), np.float64)
+    rows, columns = start.shape
+    found = np.zeros((3, *shape.whole(rows, columns)))
+    found[0, :rows, :columns] = start
+    if found.size and shape.deepest:
+        shape.share(
+            lambda *work: loops.gather(a, b, found, ends, shape.height, shape.width, *work),
+            found.shape[1:],
+            np.float64,
+        )
+    return found[:, :rows, :columns]
 
 
 def exactly(a: Array, b: Array, start: Value) -> Fraction:

@@ -118,6 +118,8 @@ def _in_format(x: Array, fmt: Any, axis: int) -> Array:
 
 def _numbers(x: Any) -> Array:
     """Anything as float32 or float64 numbers, exactly."""
+    if isinstance(x, np.ndarray) and x.dtype == np.float32:
+        return x
     given = inputs.classify(x if isinstance(x, np.ndarray) else inputs.as_array(x))
     wide = given.coded is None and inputs.width_of(given.array.dtype) == 64
     return np.asarray(cast(x, "f64" if wide else "f32"))

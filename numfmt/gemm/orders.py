@@ -35,8 +35,8 @@ class Steps(Protocol):
     def sequence(self, total: Any, terms: Sequence[int]) -> Any:
         """A sum and some terms, one after the other."""
 
-    def chunk(self, terms: Sequence[int]) -> Any:
-        """The sum of some terms from +0, as that of a chunk."""
+    def parts(self, total: Any, parts: Sequence[Sequence[int]]) -> Any:
+        """A sum and the sums of parts, each of these from +0."""
 
     def add(self, x: Any, y: Any) -> Any:
         """Two sums."""
@@ -96,20 +96,14 @@ def tree(steps: Steps, total: Any, terms: Sequence[int], size: int) -> Any:
 
 
 def blocked(steps: Steps, total: Any, terms: Sequence[int], size: int) -> Any:
-    return _in_parts(steps, total, _chunks(terms, size))
+    return steps.parts(total, _chunks(terms, size))
 
 
 def split_k(steps: Steps, total: Any, terms: Sequence[int], size: int) -> Any:
     short, longer = divmod(len(terms), size)
     starts = [i * short + min(i, longer) for i in range(size + 1)]
     parts = [terms[a:b] for a, b in pairs(starts)]
-    return _in_parts(steps, total, [part for part in parts if part])
-
-
-def _in_parts(steps: Steps, total: Any, parts: list[Sequence[int]]) -> Any:
-    for part in parts:
-        total = steps.add(total, steps.chunk(part))
-    return total
+    return steps.parts(total, [part for part in parts if part])
 
 
 def kahan(steps: Steps, total: Any, terms: Sequence[int], size: Any = None) -> Any:

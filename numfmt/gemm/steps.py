@@ -17,8 +17,9 @@ from ..arithmetic.exactly import add as add_exactly
 from ..format import Format
 from ..reference import exact
 from ..registry import element
-from .accumulation import accumulated, are_single
+from .accumulation import accumulated, accumulated_parts
 from .exact_sums import exactly, gathered
+from .extents import are_single
 
 Array = np.ndarray[Any, Any]
 PRODUCTS = ("fused", "rounded", "fma32")
@@ -71,7 +72,15 @@ class Products:
             return self.add(total, self.term(k))
         return self._rounded(fma, (*self._factors(k), total), self._next())
 
-    def chunk(self, terms: Sequence[int]) -> Array:
+    def parts(self, total: Array, parts: Sequence[Sequence[int]]) -> Array:
+        found = accumulated_parts(self, total, parts)
+        if found is not None:
+            return found
+        for part in parts:
+            total = self.add(total, self._chunk(part))
+        return total
+
+    def _chunk(self, terms: Sequence[int]) -> Array:
         if self.inner is None:
             return self.sequence(self.zero(), terms)
         part = replace(
@@ -96,7 +105,10 @@ class Products:
             sums = gathered(np.ascontiguousarray(a[i]), np.ascontiguousarray(b[i]), start[i], self.engine)
             low[i], high[i] = sums.ends()
         result, other = (np.array(self._round(x, stream)) for x in (low, high))
-        open_ones = ((result != other) & np.isfinite(low)) | ((low <= 0) & (high >= 0))
+        zeros = (low <= 0) & (high >= 0)
+        if self.how["rounding"] != "toward_negative":
+            zeros &= (low != high) | np.signbit(start)
+        open_ones = ((result != other) & np.isfinite(low)) | zeros
         if self.accumulator.boundary_bits > ODD_BITS or not (are_single(a) and are_single(b)):
             open_ones = np.isfinite(low)
         words = self._words(stream)

@@ -17,6 +17,7 @@ from . import (
     affine,
     blocks,
     codebook,
+    drawn,
     fixed,
     floats,
     fused,
@@ -25,7 +26,6 @@ from . import (
     odd,
     philox,
     searches,
-    steps,
     sums,
     words,
 )  # fmt: skip
@@ -475,32 +475,10 @@ def _overload_residue(a, b, p):
     return lambda a, b, p: _fma(a, b, -p)
 
 
-@overload(steps.fma)
-def _overload_fma(x, y, c):
-    return lambda x, y, c: _fma(x, y, c)
-
-
-def _of_tag(tag: Any, table: Any) -> Any:
-    return table[np.dtype(str(tag)).char]
-
-
-@overload(steps.nearest)
-def _overload_nearest(s, q, formula):
-    value_of = _of_tag(formula, steps.FORMULAS)
-    return lambda s, q, formula: _bitcast(value_of(_bitcast(s), q))
-
-
-@overload(steps.step)
-def _overload_step(c, x, y, q, product, formula):
-    step = _of_tag(product, steps.STEPS)
-    return lambda c, x, y, q, product, formula: step(c, x, y, q, formula)
-
-
 for _operation in (
     odd.stepped, odd.odd_sum, odd.odd_difference, odd.product, odd.odd_fused, odd.halves, odd.odd_quotient,
     odd.odd_root, odd.quiet, odd.exceptions, odd.outside, odd.stepped_single, odd.single_sum,
-    odd.single_difference, odd.single_product, sums.two_sum, steps.step_fused, steps.step_rounded,
-    steps.step_fma, steps.bare_adder, steps.bare_own, steps.unrounded,
+    odd.single_difference, odd.single_product,
 ):  # fmt: skip
     register_jitable(_operation)
 
@@ -515,8 +493,31 @@ add_single = _loop(odd.add_single)
 sub_single = _loop(odd.sub_single)
 mul_single = _loop(odd.mul_single)
 flag = _loop(odd.flag)
-gather = _loop(sums.gather)
-accumulate = _loop(steps.accumulate)
+
+
+@overload(drawn.fused)
+def _overload_drawn(x, y, c, like):
+    if like == types.float32:
+        return lambda x, y, c, like: _fma(x, y, c)
+    return lambda x, y, c, like: odd.quiet(odd.odd_fused(_widen(x), _widen(y), _widen(c)))
+
+
+@overload(drawn.round_row)
+def _overload_round_row(x, noise, out, p, formula):
+    row = drawn.value_bare if formula == types.uint16 else floats.value_stochastic
+
+    def round_row(x, noise, out, p, formula):
+        row(x, noise, out, p)
+
+    return round_row
+
+
+for _drawing in (floats.value_stochastic, drawn.value_bare, philox.fill_noise):
+    register_jitable(_drawing)
+
+accumulate_drawn = _loop(drawn.accumulate_drawn)
+extent = _loop(sums.extent)
+grain = _loop(sums.grain)
 
 
 # aligned sums of matrix units

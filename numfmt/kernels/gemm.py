@@ -22,6 +22,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic, register_jitable
 
 from . import tiles as tiles
+from .lanes import I64
 from .tiles import (
     LINES,
     PAIRS_4,
@@ -121,7 +122,7 @@ def read(typing, given):
     call = types.NamedUniTuple(types.intp, len(Call._fields), Call)
 
     def code(context, builder, signature, args):
-        place = builder.inttoptr(args[0], tiles.I64.as_pointer())
+        place = builder.inttoptr(args[0], I64.as_pointer())
         fields = [builder.load(cgutils.gep(builder, place, i)) for i in range(call.count)]
         return context.make_tuple(builder, call, fields)
 
@@ -133,10 +134,10 @@ def invoke(typing, function, call):
     """Call what is at an address with a `Call`."""
 
     def code(context, builder, signature, args):
-        kind = ir.FunctionType(ir.VoidType(), [tiles.I64])
-        fields = cgutils.alloca_once(builder, ir.ArrayType(tiles.I64, call.count))
+        kind = ir.FunctionType(ir.VoidType(), [I64])
+        fields = cgutils.alloca_once(builder, ir.ArrayType(I64, call.count))
         builder.store(cgutils.pack_array(builder, cgutils.unpack_tuple(builder, args[1])), fields)
-        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.ptrtoint(fields, tiles.I64)])
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), [builder.ptrtoint(fields, I64)])
         return context.get_dummy_value()
 
     return types.void(function, call), code

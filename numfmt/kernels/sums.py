@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from .words import and_, or_, real, select, sub, umax, umin, word
+
+NONE, ONE, MAGNITUDE, NO_LEAST = np.uint32(0), np.uint32(1), np.uint32(0x7FFFFFFF), np.uint32(0xFFFFFFFF)
+FRACTION, NOTHING, GREATEST = np.uint32(0x7FFFFF), np.float32(0), np.float32(np.inf)
+
 
 def two_sum(a: Any, b: Any) -> Any:
     """a + b, and what it lacks: Knuth's TwoSum."""
@@ -12,15 +19,28 @@ def two_sum(a: Any, b: Any) -> Any:
     return total, (a - (total - part)) + (b - part)
 
 
-def gather(a: Any, b: Any, high: Any, low: Any, mass: Any, first: Any, last: Any) -> None:
-    """Add rows `first ... last - 1` of a @ b, whose products are exact, to high + low; to `mass` the magnitudes of
-    all that went into `low`."""
-    for i in range(first, last):
-        sums, lost, sizes = high[i], low[i], mass[i]
-        for k in range(a.shape[1]):
-            x, y = a[i, k], b[k]
-            for j in range(sums.size):
-                total, rest = two_sum(sums[j], x * y[j])
-                sums[j] = total
-                lost[j] += rest
-                sizes[j] += abs(rest)
+def gathered(high: Any, low: Any, mass: Any, x: Any, y: Any) -> Any:
+    """high + low + x * y, the product exact; `mass` is of the magnitudes of all that went into `low`."""
+    total, rest = two_sum(high, x * y)
+    return total, low + rest, mass + np.abs(rest)
+
+
+def extent(x: Any) -> Any:
+    """Of float32 numbers: the least magnitude but 0, less one, the greatest, and all bits that some have, as words."""
+    least, most, bits = NO_LEAST, NONE, NONE
+    for i in range(x.size):
+        b = word(x[i])
+        a = and_(b, MAGNITUDE)
+        least, most, bits = umin(least, sub(a, ONE)), umax(most, a), or_(bits, b)
+    return least, most, bits
+
+
+def grain(x: Any) -> Any:
+    """The least of the lowest bits that are set in float32 numbers, infinity where none is."""
+    least = GREATEST
+    for i in range(x.size):
+        a = and_(word(x[i]), MAGNITUDE)
+        rest = select(and_(a, FRACTION) == NONE, NONE, and_(a, sub(a, ONE)))
+        bit = real(a) - real(rest)
+        least = select(and_(bit > NOTHING, bit < least), bit, least)
+    return least

@@ -13,6 +13,7 @@ Operands are addresses and strides in bytes. Nothing checks bounds here: `gemm` 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from llvmlite import binding, ir
@@ -20,8 +21,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
-State = list[Any]
+from .lanes import I8, I16, I32, Emitter, Lanes, State, indices, spread
 
 
 class Form(NamedTuple):
@@ -64,51 +64,48 @@ PAIRS_4 = Pairs4(4, 2, 8, 6, 4, 2, 0)
 _FORMS = {type(form): form for form in (VNNI_SIGNED, VNNI_UNSIGNED, PAIRS_16, PAIRS_8, PAIRS_4)}
 
 
-def served_features(codegen: Any, named: set[str]) -> frozenset[str]:
-    """Features by the registers that LLVM takes for products of int16 on the CPU that numba compiles for,
-    which may be named without a list or with a list that contradicts itself. `avx512vnni` only if all that
-    its instructions need is in the list too: LLVM ends the process on one that it cannot select."""
-    found = _registers_of_products(codegen)
-    features = {"zmm": {"avx512bw", "avx2"}, "ymm": {"avx2"}}.get(found, set())
+@cache
+def features_of(codegen: Any) -> frozenset[str]:
+    """Features by the instructions that LLVM takes on the CPU that numba compiles for, which may be named without
+    a list or with a list that contradicts itself. `avx512vnni` only if all that its instructions need is in the
+    list too: LLVM ends the process on one that it cannot select."""
+    # the last word on a feature counts
+    listed = {name[1:]: name[0] for name in codegen.magic_tuple()[2].split(",") if name}
+    named = {name for name, sign in listed.items() if sign == "+"}
+    products = _instructions(codegen, I32, lambda code, *x: code.dot(*x), "pmaddwd", "pdpwssd")
+    wide, middle = (any(register in line for line in products) for register in ("zmm", "ymm"))
     vnni = {"avx512f", "avx512bw", "avx512vl", "avx512vnni"}
-    return frozenset(features | (vnni if found == "zmm" and vnni <= named else set()))
+    half = _instructions(codegen, ir.FloatType(), _halved, "vcvtps2ph", "fcvtn")
+    served = {
+        "avx2": wide or middle, "avx512bw": wide, "half": half,
+        **dict.fromkeys(vnni - {"avx512bw"}, wide and vnni <= named),
+    }  # fmt: skip
+    return frozenset(name for name, found in served.items() if found)
 
 
-def _registers_of_products(codegen: Any) -> str:
+def _halved(code: Code, x: Any, *_: Any) -> Any:
+    return Lanes(code.builder, x).through_half().value
+
+
+def _instructions(codegen: Any, element: Any, emit: Callable[..., Any], *names: str) -> list[str]:
+    """Those with these names in what LLVM makes of code about three vectors."""
     module = ir.Module()
     module.triple = codegen.magic_tuple()[0]
-    vector = ir.VectorType(I32, 16)
+    vector = ir.VectorType(element, 16)
     probe = ir.Function(module, ir.FunctionType(vector, [vector] * 3), "probe")
     builder = ir.IRBuilder(probe.append_basic_block())
-    builder.ret(Code(builder, Pairs16).dot(*probe.args))
+    builder.ret(emit(Code(builder, Pairs16), *probe.args))
     machine = getattr(codegen, "_tm", None)
     text = machine.emit_assembly(binding.parse_assembly(str(module))) if machine else ""
-    products = [line for line in text.splitlines() if "pmaddwd" in line or "pdpwssd" in line]
-    return next((name for name in ("zmm", "ymm") if any(name in line for line in products)), "")
+    return [line for line in text.splitlines() if any(name in line for name in names)]
 
 
-class Code:
+class Code(Emitter):
     """Vector code of one form, written at the end of a builder."""
 
     def __init__(self, builder: Any, form: type) -> None:
-        self.builder, self.kind, self.form = builder, form, _FORMS[form]
-        self.vector = ir.VectorType(I32, self.form.lanes)
-
-    def number(self, value: int, width: Any = I64) -> Any:
-        return ir.Constant(width, value)
-
-    def plus(self, address: Any, offset: int) -> Any:
-        return self.builder.add(address, self.number(offset)) if offset else address
-
-    def load(self, address: Any, what: Any = None) -> Any:
-        what = what or self.vector
-        return self.builder.load(self.builder.inttoptr(address, what.as_pointer()), align=1)
-
-    def store(self, value: Any, address: Any) -> None:
-        self.builder.store(value, self.builder.inttoptr(address, value.type.as_pointer()), align=1)
-
-    def splat(self, x: Any) -> Any:
-        return _spread(self.builder, x, self.form.lanes)
+        self.kind, self.form = form, _FORMS[form]
+        super().__init__(builder, ir.VectorType(I32, self.form.lanes))
 
     def ones(self) -> Any:
         word = 0x01010101 if self.form.depth == 4 else 0x00010001
@@ -128,7 +125,7 @@ class Code:
         left, right = (self.builder.sext(self.halves(x), wide) for x in (a, b))
         product = self.builder.mul(left, right)
         even, odd = (
-            self.builder.shuffle_vector(product, product, _indices(range(first, 2 * self.form.lanes, 2)))
+            self.builder.shuffle_vector(product, product, indices(range(first, 2 * self.form.lanes, 2)))
             for first in (0, 1)
         )
         return self.builder.add(total, self.builder.add(even, odd))
@@ -145,38 +142,12 @@ class Code:
         """x0 y0 x1 y1 ..., both halves."""
         n = x.type.count
         low, high = ([i + s for i in range(first, first + n // 2) for s in (0, n)] for first in (0, n // 2))
-        return tuple(self.builder.shuffle_vector(x, y, _indices(order)) for order in (low, high))  # type: ignore[return-value]
+        return tuple(self.builder.shuffle_vector(x, y, indices(order)) for order in (low, high))  # type: ignore[return-value]
 
     def interleaved(self, x: Any, y: Any) -> Any:
         """x0 y0 x1 y1 ... of vectors of half the size."""
         n = x.type.count
-        return self.builder.shuffle_vector(x, y, _indices([i + s for i in range(n) for s in (0, n)]))
-
-    def loop(self, count: Any, states: State, body: Callable[[Any, State], State]) -> State:
-        """The states after `body(i, states)` for i from 0 to count - 1, at least once."""
-        b, before = self.builder, self.builder.block
-        inside, after = b.append_basic_block("step"), b.append_basic_block("done")
-        b.branch(inside)
-        b.position_at_end(inside)
-        i, *now = phis = [b.phi(state.type) for state in (self.number(0), *states)]
-        new = body(i, now)
-        following = b.add(i, self.number(1))
-        for phi, start, value in zip(phis, (self.number(0), *states), (following, *new), strict=True):
-            phi.add_incoming(start, before)
-            phi.add_incoming(value, b.block)
-        b.cbranch(b.icmp_signed("<", following, count), inside, after)
-        b.position_at_end(after)
-        return list(new)
-
-
-def _spread(builder: Any, x: Any, n: int) -> Any:
-    one = builder.insert_element(ir.Constant(ir.VectorType(x.type, n), ir.Undefined), x, ir.Constant(I32, 0))
-    return builder.shuffle_vector(one, one, _indices([0] * n))
-
-
-def _indices(order: Any) -> Any:
-    order = list(order)
-    return ir.Constant(ir.VectorType(I32, len(order)), order)
+        return self.builder.shuffle_vector(x, y, indices([i + s for i in range(n) for s in (0, n)]))
 
 
 def _on(form: Any, integers: int, emit: Callable[..., None]) -> Any:
@@ -264,7 +235,7 @@ def _elements(code: Code, raw: Any, flip: Any) -> Any:
     builder, n = code.builder, raw.type.count
     if raw.type.element == I16:
         return raw
-    mask = _spread(builder, builder.trunc(flip, I8 if code.form.depth == 4 else I16), n)
+    mask = spread(builder, builder.trunc(flip, I8 if code.form.depth == 4 else I16), n)
     if code.form.depth == 4:
         return builder.xor(raw, mask)
     return builder.sub(builder.xor(builder.zext(raw, ir.VectorType(I16, n)), mask), mask)
@@ -301,7 +272,7 @@ def _packed_across(
         lines = [code.interleaved(lines[i], lines[i + half]) for i in range(half)]
     whole = builder.bitcast(_elements(code, lines[0], flip), ir.VectorType(I32, width))
     return [
-        builder.shuffle_vector(whole, whole, _indices(range(first, first + form.lanes)))
+        builder.shuffle_vector(whole, whole, indices(range(first, first + form.lanes)))
         for first in range(0, width, form.lanes)
     ]
 

@@ -33,10 +33,91 @@ def test_loops_give_the_bits_of_the_steps(spec, product):
     for inputs in ("bf16", "f32"):
         for scale in (1.0, 1e3, 1e-30):  # overflow in narrow formats; numbers too small for the loop
             a, b = pair(5, 21, 70, inputs, scale=scale)
-            for order in ("sequential", "blocked(8)"):
-                how = {"accumulator": spec, "product": product, "order": order, "c": np.float32(0.5)}
+            for order, inner in (("sequential", None), ("blocked(8)", None), ("split_k(4)", "f32")):
+                how = {
+                    "accumulator": spec,
+                    "product": product,
+                    "order": order,
+                    "inner": inner,
+                    "c": np.float32(0.5),
+                }
                 expected = multiply(a, b, engine="numpy", **how)
-                assert np.array_equal(multiply(a, b, **how), expected, equal_nan=True), (inputs, scale, order)
+                assert same(multiply(a, b, **how), expected), (inputs, scale, order)
+
+
+def same(x, y):
+    """The same numbers and signs of zeros; any NaN is any other."""
+    return np.array_equal(x, y, equal_nan=True) and np.array_equal(
+        np.signbit(x[x == x]), np.signbit(y[y == y])
+    )
+
+
+MODES = [m.name for m in numfmt.rounding.MODES.values() if not m.stochastic]
+
+
+@pytest.mark.parametrize("product", ["fused", "rounded", "fma32"])
+@pytest.mark.parametrize("mode", MODES)
+def test_loops_in_every_mode(mode, product):
+    a, b = pair(4, 40, 20)
+    a[:, 3], b[5] = 0, -0.0
+    for spec, overflow in (("f16", None), ("bf16", None), ("e5m2", "saturate"), ("e2m1fn", "saturate")):
+        for order in ("sequential", "blocked(7)"):
+            how = {
+                "accumulator": spec,
+                "product": product,
+                "order": order,
+                "rounding": mode,
+                "overflow": overflow,
+            }
+            assert same(multiply(a, b, **how), multiply(a, b, engine="numpy", **how)), (spec, order)
+
+
+@pytest.mark.parametrize("product", ["fused", "fma32", "rounded"])
+def test_loops_draw_as_the_steps_do(product):
+    a, b = (np.stack([x, -x]) for x in pair(3, 9, 70))
+    for spec in ("bf16", "f16", "e4m3fn", "f32"):
+        for mode in ("stochastic", "stochastic_b"):
+            how = {"accumulator": spec, "product": product, "rounding": mode, "seed": 5, "c": np.float32(0.7)}
+            assert same(multiply(a, b, **how), multiply(a, b, engine="numpy", **how)), (spec, mode)
+
+
+@pytest.mark.parametrize("order", ["sequential", "blocked(300)", "blocked(5)", "split_k(2)", "exact"])
+@pytest.mark.parametrize(
+    ("rows", "terms", "columns"), [(1, 1500, 1), (40, 1030, 1), (1, 600, 40), (7, 1, 33), (2, 0, 3)]
+)
+def test_deep_and_thin_products(order, rows, terms, columns):
+    a, b = pair(rows, terms, columns)
+    how = {"accumulator": "bf16", "order": order, "c": np.float32(3)}
+    assert same(multiply(a, b, **how), multiply(a, b, engine="numpy", **how))
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"accumulator": "bf16"}, {"accumulator": "f16", "product": "rounded"}, {"accumulator": "e5m2", "product": "fma32"},
+        {"accumulator": "f32"}, {"accumulator": "bf16", "order": "blocked(8)", "inner": "f32"},
+        {"accumulator": "e4m3fn", "rounding": "toward_zero"}, {"accumulator": "bf16", "rounding": "stochastic", "seed": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_loops_serve(monkeypatch, how):
+    pytest.importorskip("numba")
+
+    def never(*_):
+        raise AssertionError("a step")
+
+    monkeypatch.setattr(numfmt.gemm.steps.Products, "_rounded", never)
+    a, b = pair(4, 40, 20)
+    assert multiply(a, b, **how).shape == (4, 20)
+
+
+def test_opposite_infinities_of_parts():
+    a, b = np.float32([[6e4, 6e4, -6e4, -6e4]]), np.ones((4, 1), np.float32)
+    how = {"accumulator": "f16", "order": "blocked(2)"}
+    for engine in (None, "numpy"):
+        found = multiply(a, b, engine=engine, **how)
+        assert np.isnan(found).all()
+        assert not np.signbit(found).any()
 
 
 def test_an_exact_sum_is_rounded_once():

@@ -21,6 +21,10 @@ for dtypes in (("i1", "i1"), ("u1", "i1"), ("i1", "u1"), ("u1", "u1"), ("i2", "i
         for right in (b, prepack(b), np.asfortranarray(b)):
             assert (matmul(np.asfortranarray(a), right) == wanted).all()
             assert (matmul(a, right) == wanted).all()
+x, y = (rng.standard_normal(s).astype(np.float32).round(2) for s in ((9, 40), (40, 35)))
+for how in ({"accumulator": "f16", "product": "fma32"}, {"accumulator": "f32", "order": "exact"}):
+    steps = matmul(x, y, fmt="bf16", engine="numpy", **how)
+    assert (matmul(x, y, fmt="bf16", **how) == steps).all()
 print(cpu.path())
 """
 ONE_PRODUCT = """

@@ -42,12 +42,16 @@ NEVER = [
     ("formats", "engine", "a format knows no arrays"),
     ("kernels", "", "kernels import nothing else of ours"),
 ]
-COMPILED = ("kernels.compiled", "kernels.gemm")  # jitted code: imported by one module alone, late
+COMPILED = (
+    "kernels.compiled",
+    "kernels.gemm",
+    "kernels.rounded",
+)  # jitted code: imported by one module alone, late
 
 # third-party package: (modules that may import it, at the top of the module too?)
 GUESTS = {
-    "numba": (("kernels.compiled", "kernels.gemm", "kernels.tiles", "engine.jit"), True),
-    "llvmlite": (("kernels.tiles", "kernels.gemm"), True),
+    "numba": (("kernels.compiled", "kernels.gemm", "kernels.tiles", "kernels.rounded", "engine.jit"), True),
+    "llvmlite": (("kernels.lanes", "kernels.tiles", "kernels.gemm", "kernels.rounded"), True),
     "matplotlib": (("plotting",), False),
     "torch": (("interop", "engine.inputs"), False),
     "dask": (("interop",), False),
