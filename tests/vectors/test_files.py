@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -70,6 +71,34 @@ def test_lines(form, tmp_path):
     told = vectors.write(tmp_path, vectors.request("mul", "e4m3fn"), form)
     lines = (tmp_path / told["files"][0]["name"]).read_text().splitlines(keepends=True)
     assert lines.count(LINES[form]) == 1
+
+
+@pytest.mark.parametrize(
+    ("op", "fmt"), [("fma", "f32"), ("add", "tf32"), ("cast", "f64"), ("lt", "f16"), ("add", "e2m3fn")]
+)
+def test_words_have_all_their_digits(op, fmt, tmp_path):
+    found = vectors.generate(op, fmt, count=300)
+    told = vectors.write(tmp_path, found)
+    lines = (tmp_path / told["files"][0]["name"]).read_text().splitlines()
+    digits = [-(-field.bits // 4) for field in found.request.fields]
+    rows = zip(*(x.tolist() for x in found.columns.values()), strict=True)
+    assert lines == [" ".join(f"{word:0{n}X}" for word, n in zip(row, digits, strict=True)) for row in rows]
+
+
+def test_memory_does_not_grow_with_the_number_of_vectors():
+    class Nowhere:
+        def write(self, data):
+            pass
+
+    peaks = []
+    for count in (600_000, 600_000, 1_800_000):
+        tracemalloc.start()
+        writing.stream_to(
+            Nowhere(), writing.generated(vectors.request("fma", "f32", count=count)), 0, "testfloat"
+        )
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[2] < 1.1 * peaks[1]
 
 
 def test_manifest(tmp_path):
@@ -144,11 +173,12 @@ def test_fptest(tmp_path):
         "Floating point tests: Underflow", "", "b32+ =0 i -1.6E9177P49 -1.7FFFFFP127 -> -1.7FFFFFP127 x",
         "b32+ =0 xu +0.731A35P-126 -0.000D18P-126 -> +1.661A3AP65 u", "b32* > +Inf -Zero -> Q i",
         "b32*+ 0 +1.000000P0 +1.000000P0 +1.000000P0 -> +1.000000P1", "d64+ =0 +1 +1 -> +2", "b32V =^ +1.000000P1 -> +1.3504F3P0 x",
+        "b32- < +1.000000P0 +1.000000P0 -> -Zero", "b32+ > +1.000000P0 +1.000000P-60 -> +1.000001P0 x",
     ]  # fmt: skip
     file = tmp_path / "some.fptest"
     file.write_text("\n".join(lines))
     report = vectors.check(file)
-    assert (report.total, report.wrong) == (4, 0)
+    assert (report.total, report.wrong) == (6, 0)
     assert vectors.load(file, "fma", "f32").rounding == ("toward_zero",)
     with pytest.raises(SpecError, match="several operations"):
         vectors.load(file)
