@@ -21,6 +21,7 @@ from .registry import list_formats, parse
 if TYPE_CHECKING:
     from . import adam8bit as adam8bit
     from . import arithmetic as arithmetic
+    from . import behaviours as behaviours
     from . import calibration as calibration
     from . import fixed_point as fixed_point
     from . import flexpoint as flexpoint
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from . import training as training
     from . import vectors as vectors
     from .arithmetic import add, array, convert, div, fma, mul, sqrt, sub
+    from .behaviours import diff
     from .comparison import compare
     from .explanation import explain
     from .gemm import dot, gemm_error, matmul, prepack, sum, units
@@ -53,6 +55,7 @@ __all__ = [
     "compare",
     "convert",
     "decode",
+    "diff",
     "div",
     "dot",
     "encode",
@@ -79,9 +82,11 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "add": "arithmetic",
     "arithmetic": "",
     "array": "arithmetic",
+    "behaviours": "",
     "calibration": "",
     "compare": "comparison",
     "convert": "arithmetic",
+    "diff": "behaviours",
     "div": "arithmetic",
     "dot": "gemm",
     "explain": "explanation",
