@@ -43,6 +43,22 @@ UNITS = (
     "nvidia_v100_fp16", "nvidia_a100_fp16", "nvidia_a100_bf16", "nvidia_h100_fp16", "nvidia_h100_bf16",
     "nvidia_h100_fp16_fp16out", "nvidia_h100_e4m3",
 )  # fmt: skip
+# format of the operands, keywords: least share of NumPy's float32 product, and aim
+ROUNDED = (
+    ("bf16", {"accumulator": "bf16", "product": "fma32"}, 0.25, 0.3),
+    ("bf16", {"accumulator": "bf16", "product": "rounded"}, 0.12, 0.155),
+    ("bf16", {"accumulator": "bf16"}, 0.08, 0.1),
+    ("f16", {"accumulator": "f16", "product": "fma32"}, 0.25, None),
+    ("e5m2", {"accumulator": "e5m2", "product": "fma32"}, 0.13, 0.16),
+    ("e5m2", {"accumulator": "e5m2", "product": "rounded"}, 0.06, 0.07),
+    ("e6m5", {"accumulator": "e6m5", "product": "fma32"}, 0.13, 0.16),
+    ("bf16", {"accumulator": "bf16", "product": "fma32", "order": "blocked(32)", "inner": "f32"}, 0.6, 0.8),
+    ("f32", {"accumulator": "f32"}, 0.75, 0.95),
+    ("bf16", {"accumulator": "bf16", "product": "fma32", "rounding": "stochastic", "seed": 1}, 0.02, None),
+    ("bf16", {"accumulator": "bf16", "rounding": "stochastic", "seed": 1}, None, None),
+    ("bf16", {"accumulator": "bf16", "rounding": "toward_zero"}, None, None),
+)
+EXACT = (("f32", 5.0), ("bf16", 5.0), ("e5m2", 5.0), ("e4m3fn", 5.0))  # GFLOP/s
 WRAPPER = """
 #include "public/gemmlowp.h"
 extern "C" void multiply(const std::uint8_t* a, const std::uint8_t* b, std::int32_t* c, int m, int n, int k) {
@@ -326,6 +342,48 @@ def narrow_accumulators() -> Iterator[Row]:
             yield Row(what, t["numfmt"], "NumPy float32", t["sgemm"], limit, None, True)
 
 
+def rounded_sums() -> Iterator[Row]:
+    """Every sum rounded, against NumPy's float32 product and a loop over k with ml_dtypes."""
+    n = 1024
+    x, y = normal(n, n), normal(n, n) * np.float32(0.7)
+    for spec, how, limit, aim in ROUNDED:
+        a, b = cast(x, spec), cast(y, spec)
+        t = best({"numfmt": lambda a=a, b=b, how=how: matmul(a, b, **how), "sgemm": lambda: x @ y}, 5)
+        label = ", ".join(f"{name} {value}" for name, value in how.items() if name != "seed")
+        yield Row(f"{spec}, {label}", t["numfmt"], "NumPy float32", t["sgemm"], limit, aim, at_least=True)
+    if types := module("ml_dtypes"):
+        a, b = (cast(z[:512, :512], "bf16") for z in (x, y))
+        t = best({"numfmt": lambda: matmul(a, b, accumulator="bf16", product="rounded"),
+                  "loop": lambda: looped(a, b, types.bfloat16)}, 3)  # fmt: skip
+        yield Row(
+            "bf16, product rounded, n = 512",
+            t["numfmt"],
+            "NumPy loop over k, ml_dtypes",
+            t["loop"],
+            10.0,
+            None,
+            True,
+        )
+
+
+def looped(a: Any, b: Any, dtype: Any) -> Any:
+    total = np.zeros((len(a), b.shape[1]), np.float32)
+    for k in range(len(b)):
+        term = (a[:, k, None] * b[k]).astype(dtype).astype(np.float32)
+        total = (total + term).astype(dtype).astype(np.float32)
+    return total
+
+
+def exact_sums() -> Iterator[Row]:
+    """One rounding of the exact sum, as a multiple of 1 GFLOP/s."""
+    n = 1024
+    for spec, limit in EXACT:
+        a, b = cast(normal(n, n), spec), cast(normal(n, n) * np.float32(0.7), spec)
+        seconds = best({spec: lambda a=a, b=b: matmul(a, b, order="exact")}, 5)[spec]
+        what = f"{spec}, exact, n = {n}: {2 * n**3 / seconds / 1e9:.3g} GFLOP/s"
+        yield Row(what, seconds, "1 GFLOP/s", 2 * n**3 / 1e9, limit, at_least=True)
+
+
 SECTIONS = {
     "int8 by int8, packed in the call": packed_in_the_call,
     "Prepacked": prepacked,
@@ -337,6 +395,8 @@ SECTIONS = {
     "Small shapes": small_shapes,
     "Narrow accumulators": narrow_accumulators,
     "Matrix units": matrix_units,
+    "Rounded sums": rounded_sums,
+    "Exact sums": exact_sums,
 }
 
 
