@@ -57,7 +57,9 @@ def matmul(
         For the result: its shape and dtype, no memory of `a` or `b`. Unspecified after an error.
     engine : {"kernel", "numpy", "reference"}, optional
         All give the same bits. Floats: "numpy" takes the steps of `numfmt.arithmetic` one by one, as the
-        others do where no loop serves: some nanoseconds a step.
+        others do where no loop serves, at some nanoseconds a step. Loops serve the orders sequential, blocked,
+        split_k and exact of float32 numbers away from its ends, but toward_negative, stochastic steps that are
+        rounded twice or are of parts, ftz, daz, nan and overflow="raise".
     sums : bool
         Of integers: return the row sums of a and the column sums of b too.
 
