@@ -14,6 +14,8 @@ c           `    {0x74FBu, ...},` in an array of structs                 C and C
 vunit       `29947,59513,29804,1`, decimal, words of at most 32 bits     VUnit's `load_csv`, VHDL
 sv          `    ,'{16'h74FB, ...}` in a package with a struct           SystemVerilog
 =========== ============================================================ ==========================================
+
+Icarus Verilog has no arrays of structs as parameters: it reads `memh`, Verilator and others `sv` too.
 """
 
 from __future__ import annotations

@@ -318,3 +318,48 @@ def test_reading_does_not_depend_on_blocks(tmp_path, monkeypatch):
     assert same(vectors.load(tmp_path), whole)
     assert LONGEST > 1000
     shutil.rmtree(tmp_path)
+
+
+def test_nobody_may_read_or_write(tmp_path, monkeypatch):
+    """Whatever the system refuses is one clear error, for root too."""
+    file = tmp_path / "f16_add_rne.tf"
+    file.write_text("3C00 3C00 4000 00\n")
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with pytest.raises(FileError, match=r"cannot write '.*f16_add_rne\.tf'"):
+        vectors.write(file, vectors.request("add", "f16", count=3))
+    monkeypatch.setattr("builtins.open", refused)
+    with pytest.raises(FileError, match=r"cannot read '.*f16_add_rne\.tf': Permission denied"):
+        vectors.load(file)
+
+
+@pytest.mark.parametrize(("op", "fmt"), [("fma", "f64"), ("add", "e2m3fn"), ("lt", "f16")])
+def test_compilers_take_the_sources(op, fmt, tmp_path):
+    """A C compiler counts the vectors; Verilator, which knows arrays of structs, reads the package."""
+    asked = vectors.request(op, fmt, count=20)
+    if shutil.which("gcc"):
+        name = vectors.write(tmp_path, asked, "c")["files"][0]["name"].removesuffix(".h")
+        check = f'#include "{name}.h"\n_Static_assert(sizeof {name}_vectors / sizeof *{name}_vectors == 20, "count");\n'
+        (tmp_path / "t.c").write_text(check)
+        done = subprocess.run(
+            ["gcc", "-fsyntax-only", "-Wall", "-Wno-unused", str(tmp_path / "t.c")],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    if shutil.which("verilator"):
+        name = vectors.write(tmp_path, asked, "sv")["files"][0]["name"]
+        top = tmp_path / "top.sv"
+        top.write_text(
+            f"module top; import {name.removesuffix('.sv')}_pkg::*; initial $display(VECTORS[COUNT-1].result); endmodule\n"
+        )
+        done = subprocess.run(
+            ["verilator", "--lint-only", str(tmp_path / name), str(top)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
