@@ -17,11 +17,10 @@ import numfmt
 from numfmt.testing import assert_correctly_rounded
 
 
-def write_words(golden: numfmt.vectors.Vectors, path: Path) -> None:
-    """One packed word a line: operands, result, flags."""
-    fields = golden.request.fields
-    columns = [[f"{int(x):0{field.bits // 4}x}" for x in golden[field.name]] for field in fields]
-    path.write_text("\n".join(map("".join, zip(*columns, strict=True))) + "\n")
+def write_words(golden: numfmt.vectors.Vectors, work: Path) -> None:
+    """A pack, one word a line: operands, result, flags. The same as `nfmt vectors --form memh` writes."""
+    manifest = numfmt.vectors.write(work / "pack", golden, "memh")
+    (work / "vectors.hex").write_text((work / "pack" / manifest["files"][0]["name"]).read_text())
 
 
 def simulate(given) -> None:
@@ -50,7 +49,7 @@ def main() -> int:
     unit = UNITS[given.unit]
     how = {"count": given.count, **choices(given)}
     golden = numfmt.vectors.generate(unit.operation, unit.format, **how)
-    write_words(golden, given.work / "vectors.hex")
+    write_words(golden, given.work)
     simulate(given)
     found = read_results(golden, given.work / "results.hex")
     try:
