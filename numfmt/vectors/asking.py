@@ -115,7 +115,12 @@ def request(
 
 
 def of_dict(said: Mapping[str, Any]) -> Request:
-    """The request that `Request.to_dict` has told."""
+    """The request that `Request.to_dict` has told.
+
+    >>> asked = request("add", "f16", rounding="rtz", seed=3)
+    >>> of_dict(asked.to_dict()) == asked
+    True
+    """
     return request(
         said["op"], said["format"], operands=tuple(said["operands"]), rounding=tuple(said["rounding"]),
         seed=said["seed"], count=said["count"], **said["choices"],
