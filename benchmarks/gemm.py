@@ -1,4 +1,4 @@
-"""Speed of integer matrix products and of models of matrix units: numfmt and the peers that are installed, in one run.
+"""Speed of integer matrix products, of sums rounded at each step and of models of matrix units: numfmt and the peers that are installed, in one run.
 `python benchmarks/gemm.py [--write] [section ...]`.
 
 Ratios are of least times over interleaved rounds, one thread unless said. With GEMMLOWP set to the folder
@@ -405,7 +405,7 @@ def main() -> None:
         torch.set_num_threads(1)
     report(
         "gemm",
-        ["## Integer matrix products", "", f"`python benchmarks/gemm.py`, path {path()}", ""],
+        ["## Matrix products", "", f"`python benchmarks/gemm.py`, path {path()}", ""],
         SECTIONS,
     )
 

@@ -58,6 +58,8 @@ def accumulated_parts(products: Products, total: Array, parts: Sequence[Sequence
     """`total` and the sums of parts, each from +0, that follow each other."""
     terms = range(parts[0][0], parts[-1][-1] + 1) if parts else ()
     inner = products.inner or products.accumulator
+    if isinstance(inner, str):
+        return None
     return _in_tiles(products, total, terms, [0, *accumulate(map(len, parts))], inner)
 
 

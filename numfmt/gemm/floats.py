@@ -16,7 +16,7 @@ from ..registry import element, parse
 from ..rounding import rounding_mode
 from ..scaled import ScaledFormat
 from .orders import ORDERS, Order, order_of
-from .steps import PRODUCTS, Products
+from .steps import EXACT, PRODUCTS, Products
 
 Array = np.ndarray[Any, Any]
 
@@ -87,10 +87,10 @@ def accumulator_of(
     return Accumulator(form, choose("product", product, PRODUCTS), order_of(order), how, drawn)
 
 
-def inner_of(inner: Any, order: Order) -> Format | None:
+def inner_of(inner: Any, order: Order) -> Format | str | None:
     if inner is not None and order.name not in ("blocked", "split_k"):
         raise ValueError(f"inner= is of the sums of chunks, and order='{order}' has none")
-    return None if inner is None else element(inner)
+    return inner if inner in (None, EXACT) else element(inner)
 
 
 def operands(a: Array, b: Array, fmt: Any) -> tuple[Array, Array]:

@@ -74,7 +74,9 @@ def matmul(
         "sequential", "pairwise", "tree(w)", "blocked(c)", "split_k(s)", "kahan" or "exact";
         `numfmt.gemm.orders` says what each is.
     inner : spec, optional
-        Of the sums of chunks, in the orders that have such, where these have a format of their own.
+        Of the sums of chunks, in the orders that have such, where these have a format of their own. "exact": the exact
+        sum of a chunk is added with one rounding, as that of a block: fmt="mxfp8", order="blocked(32)" (OCP MX leaves
+        the precision inside a block open).
     rounding, nan, ftz, daz : of every step, as in `numfmt.add`
     seed, random_bits : of stochastic rounding
         At element i of the result, addition k (from 0, in the order of the sum) draws word i of stream 2 k + 1, and

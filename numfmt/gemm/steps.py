@@ -23,6 +23,7 @@ from .extents import are_single
 
 Array = np.ndarray[Any, Any]
 PRODUCTS = ("fused", "rounded", "fma32")
+EXACT = "exact"
 SINGLE = element("f32")
 ODD_BITS = 52  # significant bits of a boundary that numbers rounded to odd in float64 are told from
 
@@ -42,7 +43,9 @@ class Products:
     product: str
     how: dict[str, Any]
     seed: int | None = None
-    inner: Format | None = None  # of the sums of chunks, where they have a format of their own
+    inner: Format | str | None = (
+        None  # of the sums of chunks, where they have a format of their own, or are exact
+    )
     engine: str | None = None
     additions: int = field(default=0, init=False)
 
@@ -77,12 +80,13 @@ class Products:
         if found is not None:
             return found
         for part in parts:
-            total = self.add(total, self._chunk(part))
+            total = self.exactly(total, part) if self.inner == EXACT else self.add(total, self._chunk(part))
         return total
 
     def _chunk(self, terms: Sequence[int]) -> Array:
         if self.inner is None:
             return self.sequence(self.zero(), terms)
+        assert isinstance(self.inner, Format)
         part = replace(
             self, a=self.a[..., list(terms)], b=self.b[..., list(terms), :], accumulator=self.inner
         )

@@ -14,17 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from .words import and_, load, or_, put, real, select, shr, sub, word, xor
+from .words import and_, load, or_, put, real, select, shr, sub, umax, umin, word, xor
 
 ZERO, ONE, TOP = np.uint64(0), np.uint64(1), np.uint64(63)
 SIGN = np.uint64(1 << 63)
 NAN = np.float64(np.nan)
 NONE, SINGLE_ONE, SINGLE_TOP = np.uint32(0), np.uint32(1), np.uint32(31)
-MAGNITUDE, NO_MAGNITUDE = np.uint32(0x7FFFFFFF), np.uint32(0xFFFFFFFF)
-LEAST, SPAN = (
-    np.uint32(27 << 23),
-    np.uint32(200 << 23),
-)  # less one, words of 2**-100, and from there to 2**100
+MAGNITUDE, NO_LEAST = np.uint32(0x7FFFFFFF), np.uint32(0xFFFFFFFF)
+LEAST, MOST = np.uint32((27 << 23) - 1), np.uint32(227 << 23)  # words of 2**-100, less one, and of 2**100
 SPLITTER = np.float64((1 << 27) + 1)  # Dekker (1971): a product with it parts 53 bits in two halves
 
 
@@ -118,16 +115,23 @@ def convert_odd(x: Any, out: Any) -> None:
         put(out, i, load(x[i], ZERO))
 
 
-# The same rounded to odd in float32, for formats of at most 22 bits. Each loop says whether some operand or result
-# other than 0 lies outside 2**-100 to 2**100, where a step may have met the ends of float32 or a CPU that flushes
-# subnormals: then its results do not count.
+# The same rounded to odd in float32, for formats of at most 22 bits. Each loop says whether some number other than 0
+# lies outside 2**-100 to 2**100, where a step may have met the ends of float32 or a CPU that flushes subnormals: then
+# its results do not count. Sums of numbers that are inside are safe.
 
 
-def outside(x: Any) -> Any:
-    """1 for a float32 that no step is safe with, else 0."""
-    m = sub(and_(word(x), MAGNITUDE), SINGLE_ONE)
-    near = select(sub(m, LEAST) < SPAN, NONE, SINGLE_ONE)
-    return select(m == NO_MAGNITUDE, NONE, near)
+def smaller(least: Any, x: Any) -> Any:
+    """The lesser magnitude word, less one: 0 is greater than all."""
+    return umin(least, sub(and_(word(x), MAGNITUDE), SINGLE_ONE))
+
+
+def greater(most: Any, x: Any) -> Any:
+    return umax(most, and_(word(x), MAGNITUDE))
+
+
+def outside(least: Any, most: Any) -> Any:
+    """1 for magnitude words that no step is safe with, else 0."""
+    return select(least < LEAST, SINGLE_ONE, select(most > MOST, SINGLE_ONE, NONE))
 
 
 def stepped_single(s: Any, rest: Any) -> Any:
@@ -158,30 +162,29 @@ def single_product(a: Any, b: Any) -> Any:
 
 
 def add_single(x: Any, y: Any, out: Any) -> Any:
-    bad = NONE
+    least, most = NO_LEAST, NONE
     for i in range(out.size):
-        r = single_sum(x[i], y[i])
-        bad = or_(bad, or_(or_(outside(x[i]), outside(y[i])), outside(r)))
-        out[i] = r
-    return bad
+        out[i] = single_sum(x[i], y[i])
+        least, most = smaller(smaller(least, x[i]), y[i]), greater(greater(most, x[i]), y[i])
+    return outside(least, most)
 
 
 def sub_single(x: Any, y: Any, out: Any) -> Any:
-    bad = NONE
+    least, most = NO_LEAST, NONE
     for i in range(out.size):
-        r = single_difference(x[i], y[i])
-        bad = or_(bad, or_(or_(outside(x[i]), outside(y[i])), outside(r)))
-        out[i] = r
-    return bad
+        out[i] = single_difference(x[i], y[i])
+        least, most = smaller(smaller(least, x[i]), y[i]), greater(greater(most, x[i]), y[i])
+    return outside(least, most)
 
 
 def mul_single(x: Any, y: Any, out: Any) -> Any:
-    bad = NONE
+    least, most = NO_LEAST, NONE
     for i in range(out.size):
         r = single_product(x[i], y[i])
-        bad = or_(bad, or_(or_(outside(x[i]), outside(y[i])), outside(r)))
+        least, most = smaller(smaller(least, x[i]), y[i]), greater(greater(most, x[i]), y[i])
+        least, most = smaller(least, r), greater(most, r)
         out[i] = r
-    return bad
+    return outside(least, most)
 
 
 # Exceptions, in the order of Berkeley TestFloat's flags

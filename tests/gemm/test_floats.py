@@ -1,8 +1,11 @@
 """Products of matrices with every sum rounded: against fractions, and loops against the steps one by one."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from exact_products import multiply as in_fractions
+from exact_products import rounded
 
 import numfmt
 from numfmt.gemm.floats import multiply
@@ -183,6 +186,23 @@ def test_stochastic_words_by_stream():
         total = numfmt.add(total, term, "bf16", rounding="stochastic", noise=words[2 * k].reshape(1, 2))
     found = multiply(a, b, accumulator="bf16", product="rounded", rounding="stochastic", seed=7)
     assert np.array_equal(found, total)
+
+
+@pytest.mark.parametrize("mode", ["nearest_even", "toward_negative", "to_odd"])
+@pytest.mark.parametrize("spec", ["mxfp8", "nvfp4", "mxint8"])
+def test_exact_sums_of_blocks(spec, mode):
+    size = numfmt.parse(spec).size
+    a, b = pair(2, 3 * size + 5, 3, "f32")
+    found = multiply(
+        a, b, fmt=spec, accumulator="f16", order=f"blocked({size})", inner="exact", rounding=mode
+    )
+    x, y = (numfmt.cast(m, spec, axis=axis) for m, axis in ((a, -1), (b, -2)))
+    for i, j in np.ndindex(found.shape):
+        total = 0.0
+        for k in range(0, len(y), size):
+            terms = zip(x[i, k : k + size].tolist(), y[k : k + size, j].tolist(), strict=True)
+            total = rounded(Fraction(total) + sum(Fraction(s) * Fraction(t) for s, t in terms), "f16", mode)
+        assert float(total) == found[i, j], (i, j)
 
 
 @pytest.mark.parametrize("spec", ["mxfp8", "mxfp4", "nvfp4", "flex16+5"])
