@@ -357,11 +357,11 @@ def _product_rounded(q: Question, operands: Operands) -> Answer:
 
 
 def _carry_lost(q: Question, operands: Operands) -> Answer:
-    """Where rounding up makes 10.00 of 1.11, the exponent stays."""
+    """Where rounding up makes 10.00 of 1.11, the exponent stays. What overflows does so as ever."""
     codes, flags = q.right(operands)
     low = q.choosing("toward_zero").right(operands)[0]
     word, man = codes.dtype.type, q.form.man_bits
-    carried = (codes >> word(man) != low >> word(man)) & _finite(low, q.form)
+    carried = (codes >> word(man) != low >> word(man)) & _finite(codes, q.form)
     return np.where(carried, low & ~word((1 << man) - 1), codes), flags
 
 

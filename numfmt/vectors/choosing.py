@@ -122,7 +122,7 @@ def _distinct(recipes: Iterator[Operands]) -> Operands:
 
 def _hard(request: Request) -> Iterator[Operands]:
     own = request.operation.hard
-    recipes = (_classes, *RECIPES) if own is None else (own,)
+    recipes = (_classes, *RECIPES, *MORE.get(request.op, ())) if own is None else (own,)
     for recipe in recipes:
         found = recipe(request)
         yield tuple(x.astype(_word(fmt.bits)) for x, fmt in zip(found, request.sources, strict=True))
@@ -267,7 +267,18 @@ def _beside(request: Request) -> Operands:
     return (first, *middle, _stepped(near, steps, request.sources[-1]))
 
 
+def _carrying(request: Request) -> Operands:
+    """Quotients midway between the largest subnormal number and the first normal one: rounded to nearest, no other
+    quotient carries into the exponent."""
+    fmt, other = request.sources
+    tie = float(request.form.min_normal) * (1 - 2.0 ** -_width(request.form))
+    firsts = shaped(fmt)
+    with np.errstate(all="ignore"):
+        return firsts, _encoded(_values(request, (firsts,))[0] / tie, other)
+
+
 RECIPES: tuple[Callable[[Request], Operands], ...] = (_shaped, _aligned, _aimed, _cancelling, _beside)
+MORE: dict[str, tuple[Callable[[Request], Operands], ...]] = {"div": (_carrying,)}
 
 # What the last operand must be for a result, from the others: all float64, near enough
 AIMS: dict[str, Callable[..., Array]] = {
