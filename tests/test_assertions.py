@@ -60,6 +60,15 @@ def test_different(case):
     assert "1 of 1 elements differs as e4m3fn" in message(expected, actual, "e4m3fn")
 
 
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1)])
+def test_messages_of_any_shape(shape):
+    actual, expected, given = (np.full(shape, x) for x in (18.0, 16.0, 17.0))
+    assert "neighbours of the expected" in message(actual, expected, "e4m3fn")
+    told = message(actual, expected, "e4m3fn", inputs=given, operation="convert")
+    assert "input     17" in told
+    assert "exact     17, a tie" in told
+
+
 def test_nan_bits_are_compared_on_demand():
     assert_same_bits([0x7F], [0x7F], "e4m3fn", nan_bits=True)
     message([0x7F], [0xFF], "e4m3fn", nan_bits=True)

@@ -94,3 +94,15 @@ def test_causes_bear_the_names_of_planted_bugs_where_there_is_one():
         "rounds_to_odd",
     }  # fmt: skip
     assert {cause.name for cause in (*OF_CODES, *OF_EXACT, LAST)} - own <= set(MUTANTS)
+
+
+def test_a_function_that_writes_into_its_operands():
+    def careless(a, b):
+        product = numfmt.mul(a, b, "e4m3fn", codes=True, rounding="rna")
+        a.fill(0)
+        return product
+
+    with pytest.raises(AssertionError) as caught:
+        assert_correctly_rounded(careless, "mul", "e4m3fn")
+    assert "looks like ties_away: ties go away from zero: all 2552 differences" in str(caught.value)
+    assert "inputs    0x01" in str(caught.value)

@@ -92,7 +92,7 @@ def _golden(op: str, fmt: Any, **how: Any) -> Vectors:
 def _called(f: Callable[..., Any], golden: Vectors, values: bool, flags: bool) -> tuple[Array, Array]:
     """What f gives: results, and exceptions, or those expected where it gives none."""
     sources = golden.request.sources
-    given = golden.operands
+    given = tuple(x.copy() for x in golden.operands)  # f may write into them
     if values:
         given = tuple(np.asarray(decode(x, s, dtype=np.float64)) for x, s in zip(given, sources, strict=True))
     found, marks = f(*given) if flags else (f(*given), golden["flags"])

@@ -35,8 +35,7 @@ class Operands(NamedTuple):
         return [self.operation.exact(*row) for row in zip(*columns, strict=True)]
 
     def _chosen(self, places: Array, shape: tuple[int, ...]) -> list[Array]:
-        index = np.unravel_index(places, shape)
-        return [np.broadcast_to(x, shape)[index].reshape(places.shape) for x in self.arrays]
+        return [np.broadcast_to(x, shape).flat[places] for x in self.arrays]
 
 
 def _exact(x: Array, fmt: Format) -> list[Value]:
