@@ -13,6 +13,7 @@ import numpy as np
 from ..arithmetic import FLAGS
 from ..notation import split_bits
 from ..registry import element
+from ..tensors import FileError
 from .batch import Vectors, concatenated
 from .classes import INFINITY, KINDS, NAMES, QUIET, classes
 from .reading import Rows, rows_of
@@ -78,7 +79,7 @@ def check(path: str | os.PathLike[str], op: str | None = None, fmt: Any = None, 
 
     Raises
     ------
-    FileError, SpecError : as `load`
+    FileError, SpecError : as `load`; a file without vectors is an error too
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -99,6 +100,8 @@ def check(path: str | os.PathLike[str], op: str | None = None, fmt: Any = None, 
         _compare(rows, report, exact_nans)
         if progress is not None:
             progress(len(rows.vectors))
+    if not report.total:
+        raise FileError(f"cannot check '{path}': there is no vector in it")
     return report
 
 

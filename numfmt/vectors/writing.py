@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, Protocol
 import numpy as np
 
 from .._version import __version__
-from ..errors import choose
+from ..errors import SpecError, choose
 from ..registry import element
 from ..tensors import FileError, replacing
 from .asking import Request
@@ -38,6 +38,7 @@ Progress = Callable[[int], None]
 MANIFEST, LAYOUT = "manifest.json", 1
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of a member of a .npz: zip files begin there
 BLOCK = 1 << 20
+SEVERAL_PARTS = ("memh_split", "npz")  # forms that no stream of text can hold
 
 
 class Sink(Protocol):
@@ -167,10 +168,19 @@ def _watched(parts: Iterable[Vectors], tally: _Tally, progress: Progress | None)
 
 def stream_to(stream: Sink, source: Source, index: int, form: str) -> None:
     """The vectors of one mode as text."""
-    row, mode = FORMS[choose("form", form, FORMS)], source.request.rounding[index]
+    row, mode = _one_text(form), source.request.rounding[index]
     sheet = Sheet(name_of(source.request, mode), source.request, mode, source.size(index))
     for text in _texts(row, sheet, source.parts(index)):
         stream.write(text)
+
+
+def _one_text(form: str) -> Form:
+    """A form whose vectors are one stream of text."""
+    if form in SEVERAL_PARTS:
+        raise SpecError(
+            f"form '{form}' is no single text; write a folder of it, or choose another form", form
+        )
+    return FORMS[choose("form", form, FORMS)]
 
 
 def _write_sheet(place: Path, form: Form, sheet: Sheet, parts: Iterable[Vectors]) -> list[dict[str, Any]]:

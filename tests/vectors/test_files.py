@@ -300,6 +300,20 @@ def test_the_command_line(tmp_path):
     assert nfmt("vectors", "--op", "mul", "--format", "e4m3fn").returncode == 2
 
 
+@pytest.mark.parametrize("form", ["npz", "memh_split"])
+def test_no_stream_of_forms_that_are_several_parts(form):
+    done = nfmt("vectors", "--op", "mul", "--format", "e4m3fn", "--form", form, "--stdout")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"form '{form}' is no single text" in done.stderr
+
+
+@pytest.mark.parametrize("text", ["", "\n\n"])
+def test_nothing_to_check_is_an_error(text):
+    done = nfmt("check", "-", "--op", "e4m3fn_mul", given=text)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no vector in it" in done.stderr
+
+
 def test_audit_and_coverage_of_the_command_line(tmp_path):
     found = nfmt("vectors", "--op", "add", "--format", "f16", "--minimal", "--audit")
     assert found.returncode == 0, found.stdout
