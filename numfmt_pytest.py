@@ -3,8 +3,8 @@
 Installed with numfmt, and loaded by pytest itself. It imports nothing but pytest until a test asks for something:
 
 * ``@pytest.mark.numfmt(formats="bf16,e4m3fn", rounding="rne,rtz")`` calls the test for each format (argument
-  ``fmt``, a `numfmt.Format`) and each mode (argument ``rounding``, its name). Lists serve too, for specs that have
-  commas themselves; ``formats="all"`` is every element format with a name, ``rounding="all"`` every deterministic
+  ``fmt``, a `numfmt.Format`) and each mode (argument ``rounding``, its name). Lists serve too;
+  ``formats="all"`` is every element format with a name, ``rounding="all"`` every deterministic
   mode. A test takes either argument, or both.
 * ``numfmt_seed``: an integer from 0 to 2**64 - 1 of that test alone, whatever other tests run: of its name and
   ``--numfmt-seed N``. ``--numfmt-seed random`` draws N and tells it in the header.
@@ -14,6 +14,7 @@ Installed with numfmt, and loaded by pytest itself. It imports nothing but pytes
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import secrets
 from collections.abc import Callable
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 MARKER = "numfmt(formats, rounding): call the test for each format `fmt` and each mode `rounding`"
 SEEDS = 1 << 64
+SEED_OF_ALL = "numfmt_seed"  # in what pytest-xdist hands to its processes
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -39,14 +41,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def _seed(text: str) -> int:
-    seed = secrets.randbelow(1 << 32) if text == "random" else int(text, 0)
+    try:
+        seed = secrets.randbelow(1 << 32) if text == "random" else int(text, 0)
+    except ValueError:
+        seed = -1
     if not 0 <= seed < SEEDS:
-        raise ValueError
+        raise argparse.ArgumentTypeError(f"an integer from 0 to 2**64 - 1, or `random`, not {text!r}")
     return seed
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", MARKER)
+    config.option.numfmt_seed = getattr(config, "workerinput", {}).get(SEED_OF_ALL, config.option.numfmt_seed)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """One seed for all processes of pytest-xdist, each of which would draw its own."""
+    node.workerinput[SEED_OF_ALL] = node.config.option.numfmt_seed
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -83,10 +95,10 @@ def _modes(given: Any) -> list[str]:
 
 
 def _listed(given: Any) -> list[Any]:
-    """Names with commas between; one that has brackets is itself."""
-    if not isinstance(given, str):
-        return list(given)
-    return [given] if "[" in given else given.split(",")
+    """A list as it is, or names with commas between."""
+    from numfmt.spec import split_commas
+
+    return [name.strip() for name in split_commas(given)] if isinstance(given, str) else list(given)
 
 
 ARGUMENTS: dict[str, tuple[str, Callable[[Any], list[Any]]]] = {

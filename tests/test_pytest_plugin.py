@@ -101,7 +101,37 @@ def test_seeds_are_of_the_test_and_the_option(tmp_path):
 
 def test_a_random_seed_is_told(tmp_path):
     assert "numfmt: --numfmt-seed " in run(tmp_path, SEEDS, "--numfmt-seed", "random")
-    assert "invalid" in run(tmp_path, SEEDS, "--numfmt-seed", "-1")
+
+
+@pytest.mark.parametrize("seed", ["-1", "abc", "1.5", "", str(1 << 64)])
+def test_a_bad_seed_is_one_clear_error(tmp_path, seed):
+    assert f"an integer from 0 to 2**64 - 1, or `random`, not {seed!r}" in run(
+        tmp_path, SEEDS, f"--numfmt-seed={seed}"
+    )
+
+
+def test_processes_share_a_random_seed(tmp_path):
+    pytest.importorskip("xdist")
+    source = """
+import pytest
+@pytest.mark.parametrize("i", range(8))
+def test_a(i, request):
+    with open("told", "a") as file:
+        file.write(f"{request.config.getoption('--numfmt-seed')}\\n")
+"""
+    told = run(tmp_path, source, "-p", "xdist.plugin", "-n2", "--dist", "each", "--numfmt-seed", "random")
+    found = (tmp_path / "told").read_text().split()
+    assert len(found) == 16, told
+    assert len(set(found)) == 1
+
+
+def test_names_between_commas_may_have_brackets(tmp_path):
+    source = """
+import pytest
+@pytest.mark.numfmt(formats="fixed[bits=8, frac=2], bf16", rounding="rne, rtz")
+def test_a(fmt, rounding): pass
+"""
+    assert "4 passed" in run(tmp_path, source)
 
 
 def test_assertions_are_fixtures(tmp_path):
