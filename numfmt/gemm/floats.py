@@ -56,6 +56,7 @@ def multiply(
     total = ORDERS[sums.order.name](steps, start, range(left.shape[-1]), sums.order.size)
     if bias is not None:
         total = steps.add(total, _spread(bias, visible, steps.shape, "bias"))
+    total[np.isnan(total)] = np.nan
     held = result_dtype(sums.format, np.result_type(left, right), dtype, out)
     result = outputs.output(visible, held, out)
     result[...] = total.reshape(visible)

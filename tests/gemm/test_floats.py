@@ -226,3 +226,13 @@ def test_bad_input():
         multiply(a, b, rounding="stochastic")
     with pytest.raises(ValueError, match="inner= is of the sums of chunks"):
         multiply(a, b, inner="f32")
+
+
+@pytest.mark.parametrize("order", ["sequential", "blocked(2)", "exact", "kahan"])
+def test_nan_has_no_sign(order):
+    a, b = np.float32([[-1e4, 1]]), np.float32([[1e4], [1]])
+    for engine in (None, "numpy"):
+        for k in (1, 2):
+            found = multiply(a[:, :k], b[:k], accumulator="e4m3fn", order=order, engine=engine)
+            assert np.isnan(found).all()
+            assert not np.signbit(found).any()
