@@ -212,12 +212,6 @@ def _decisions(x: Array, results: list[Array], fmt: Format) -> Array:
     return np.select(list(tests.values()), list(tests), "rounding")
 
 
-def _is_subnormal(x: Array, fmt: Format) -> Array:
-    """The tie between 0 and the least number is a tie."""
-    size = np.abs(x)
-    return np.asarray((size < float(fmt.min_normal)) & (size != float(fmt.smallest / 2)))
-
-
 def _ties(x: Array, fmt: Format) -> Array:
     """Where a number lies in the middle of two values."""
     finite = np.where(np.isfinite(x), x, 0.0)

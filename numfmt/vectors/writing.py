@@ -149,13 +149,27 @@ def write(folder: str | os.PathLike[str], what: Request | Vectors, form: str = "
 
 def _folder(folder: str | os.PathLike[str]) -> Path:
     """The folder, made if need be; an older manifest is taken away, since it says what files were."""
+    if not str(folder):
+        raise FileError("cannot write '': name a folder, '.' for the current one")
     place = Path(folder)
     try:
         place.mkdir(parents=True, exist_ok=True)
+        if (place / MANIFEST).exists() and not _is_ours(place / MANIFEST):
+            raise FileError(
+                f"'{place / MANIFEST}' is no manifest of vectors, and would be lost. Name another folder"
+            )
         (place / MANIFEST).unlink(missing_ok=True)
     except OSError as error:
         raise FileError(f"cannot write '{place}': {error.strerror or error}. Name another folder") from None
     return place
+
+
+def _is_ours(manifest: Path) -> bool:
+    try:
+        found = json.loads(manifest.read_text())
+    except ValueError:
+        return False
+    return isinstance(found, dict) and {"layout", "numfmt", "request"} <= found.keys()
 
 
 def _watched(parts: Iterable[Vectors], tally: _Tally, progress: Progress | None) -> Iterator[Vectors]:

@@ -101,6 +101,17 @@ def test_memory_does_not_grow_with_the_number_of_vectors():
     assert peaks[2] < 1.1 * peaks[1]
 
 
+def test_a_manifest_of_others_is_kept(tmp_path):
+    other = tmp_path / "manifest.json"
+    for text in ('{"name": "x"}', "[]", "{", '"layout numfmt request"'):
+        other.write_text(text)
+        with pytest.raises(FileError, match="is no manifest of vectors, and would be lost"):
+            vectors.write(tmp_path, vectors.request("mul", "e2m1fn"))
+        assert other.read_text() == text
+    with pytest.raises(FileError, match="cannot write '': name a folder"):
+        vectors.write("", vectors.request("mul", "e2m1fn"))
+
+
 def test_manifest(tmp_path):
     told = vectors.write(tmp_path, vectors.request("mul", "e4m3fn", seed=5))
     assert json.loads((tmp_path / "manifest.json").read_text()) == told
