@@ -185,11 +185,22 @@ def _rounding(products: Products, bare: bool, parts: bool) -> tuple[Array, Any] 
         return None
     if fmt == element("f16") and formulas[0] is not steps.DIRECTED and (bare or q.over_pos == q.inf):
         return parameters, steps.HALF if "half" in (jit.cpu_features() or ()) else formulas[bare]
-    return parameters, formulas[bare]
+    return parameters, formulas[bare and not q.zero_sign]
 
 
 def _loop(fmt: Format, how: dict[str, Any], width: int = 32) -> Loop | None:
     return plan(fmt, policy(fmt, how["rounding"], how["overflow"]), False, None).loop(width)
+
+
+def _drawing(fmt: Format, how: dict[str, Any], width: int = 32) -> Loop | None:
+    """The loop of a binary float that draws."""
+    loop = _loop(fmt, how, width)
+    return loop if loop is not None and loop.bare[0].__name__ == "value_stochastic" else None
+
+
+def _has_no_nan_to_refuse(fmt: Format, *factors: Array) -> bool:
+    """Without a NaN of its own a format meets one only where a factor is infinite or NaN."""
+    return fmt.nan() is not None or all(np.isfinite(x).all() for x in factors)
 
 
 def _drawn(products: Products, total: Array, terms: Sequence[int]) -> Array | None:
@@ -199,7 +210,7 @@ def _drawn(products: Products, total: Array, terms: Sequence[int]) -> Array | No
         return None
     a, b = products.a[..., terms[0] : terms[-1] + 1], products.b[..., terms[0] : terms[-1] + 1, :]
     sums, loop, formula = _sums_of_drawn(products, a, b, total)
-    if loop is None or loop.bare[0].__name__ != "value_stochastic":
+    if loop is None:
         return None
     assert products.seed is not None
     words, stream = (*key(products.seed), 0, 0, 0), 2 * products.additions + 1
@@ -223,11 +234,11 @@ def _sums_of_drawn(products: Products, a: Array, b: Array, total: Array) -> tupl
     fmt, how = products.accumulator, products.how
     singles = all(x.dtype == F4 for x in (a, b)) and are_single(total) and fmt != element("f32")
     if products.product == "fused" and singles and fmt.boundary_bits <= DRAWN_BITS:
-        return np.float64, _loop(fmt, how, 64), drawn.GENERAL
+        return np.float64, _drawing(fmt, how, 64) if _has_no_nan_to_refuse(fmt, a, b) else None, drawn.GENERAL
     extents = extents_of(a, b, total) if products.product == "fma32" and singles else None
     if extents is None or _least(extents) < LEAST_LONG:
         return F4, None, None
     most, limit = _most(a, b, extents, _growth(products, a.shape[-1], False), float(fmt.max))
-    loop = _loop(fmt, how) if limit < MOST else None
+    loop = _drawing(fmt, how) if limit < MOST else None
     whole = loop is not None and not RoundingParameters(*loop.bare[1]).emin and most < float(fmt.max)
     return F4, loop, drawn.BARE if whole else drawn.GENERAL

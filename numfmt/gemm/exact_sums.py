@@ -17,7 +17,7 @@ from ..format import Value
 from ..kernels import sums
 from ..kernels.odd import odd_sum
 from . import panels
-from .extents import extents_of
+from .extents import are_single, extents_of
 
 Array = np.ndarray[Any, Any]
 UNIT = 2.0**-53
@@ -64,6 +64,8 @@ def gathered(a: Array, b: Array, start: Array, engine: str | None = None) -> Sum
 
 def _is_exact(a: Array, b: Array, start: Array) -> bool:
     loops: Any = jit.loops()
+    if not all(map(are_single, (a, b, start))):
+        return False
     singles = [panels.contiguous(x.astype(np.float32)).reshape(-1) for x in (a, b, start)]
     found = extents_of(*singles)
     if found is None or min(x.least for x in found) < LEAST:

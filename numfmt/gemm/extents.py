@@ -25,7 +25,8 @@ class Extent(NamedTuple):
 
 def are_single(x: Array) -> bool:
     """Whether float32 holds all numbers."""
-    return bool(x.dtype == F4 or ((x.astype(F4) == x) | np.isnan(x)).all())
+    with np.errstate(over="ignore"):
+        return bool(x.dtype == F4 or ((x.astype(F4) == x) | np.isnan(x)).all())
 
 
 def extents_of(*matrices: Array) -> tuple[Extent, ...] | None:

@@ -13,7 +13,8 @@ import numpy as np
 
 from .. import noise as philox
 from ..arithmetic import add, convert, fma, mul, sub
-from ..arithmetic.exactly import add as add_exactly
+from ..arithmetic.operands import numbers as doubles
+from ..engine.inputs import Input
 from ..format import Format
 from ..reference import exact
 from ..registry import element
@@ -87,10 +88,11 @@ class Products:
         if self.inner is None:
             return self.sequence(self.zero(), terms)
         assert isinstance(self.inner, Format)
-        part = replace(
-            self, a=self.a[..., list(terms)], b=self.b[..., list(terms), :], accumulator=self.inner
-        )
-        return part.sequence(part.zero(), range(len(terms)))
+        part = replace(self, accumulator=self.inner, inner=None)
+        part.additions = self.additions
+        found = part.sequence(part.zero(), terms)
+        self.additions = part.additions
+        return found
 
     def add(self, x: Array, y: Array) -> Array:
         return self._rounded(add, (x, y), self._next())
@@ -100,8 +102,9 @@ class Products:
 
     def exactly(self, total: Array, terms: Sequence[int]) -> Array:
         """One rounding of each element, of any number between two that round alike."""
-        a, b = (np.asarray(x, np.float64) for x in (self.a[..., list(terms)], self.b[..., list(terms), :]))
-        stream, start = self._next(), np.asarray(total, np.float64)
+        factors = self.a[..., list(terms)], self.b[..., list(terms), :]
+        a, b, start = (doubles(Input(x)) for x in (*factors, total))
+        stream = self._next()
         low, high = np.empty(self.shape), np.empty(self.shape)
         outer = self.shape[:-2]
         a, b = (np.broadcast_to(x, (*outer, *x.shape[-2:])) for x in (a, b))
@@ -114,7 +117,9 @@ class Products:
             zeros &= (low != high) | np.signbit(start)
         open_ones = ((result != other) & np.isfinite(low)) | zeros
         if self.accumulator.boundary_bits > ODD_BITS or not (are_single(a) and are_single(b)):
-            open_ones = np.isfinite(low)
+            open_ones = (
+                np.isfinite(a).all(-1)[..., None] & np.isfinite(b).all(-2)[..., None, :] & np.isfinite(start)
+            )
         words = self._words(stream)
         for at in zip(*np.nonzero(open_ones), strict=True):
             result[at] = self._one(a[at[:-1]], b[(*at[:-2], slice(None), at[-1])], start[at], words, at)
@@ -129,12 +134,10 @@ class Products:
         return convert(total, self.accumulator, **self.how, **drawn)
 
     def _is_minus_zero(self, row: Array, column: Array, start: Any) -> bool:
-        """Whether a sum of 0 is -0: all terms are, or some cancel when rounding toward negative."""
-        downward = str(self.how.get("rounding")) == "toward_negative"
-        found = exact(start)
-        for x, y in zip(row, column, strict=True):
-            found = add_exactly(found, exact(x * y), -0.0 if downward else 0.0)
-        return isinstance(found, float) and found == 0
+        """Whether a sum of 0 is -0: all terms are, or when rounding toward negative some term has a minus
+        (IEEE 754-2019, 6.3)."""
+        minus = np.append(np.signbit(row) ^ np.signbit(column), np.signbit(start))
+        return bool(minus.any() if self.how["rounding"] == "toward_negative" else minus.all())
 
     def _factors(self, k: int) -> tuple[Array, Array]:
         pair = self.a[..., k][..., None], self.b[..., k, :][..., None, :]

@@ -131,7 +131,7 @@ def _in_parts(
     tile: Tile, product: Any, formula: Any, inner: Any, a: Any, b: Any, c: Any, down: Any, ends: Any, parts: Any, p: Any
 ) -> None:  # fmt: skip
     rounded, kept = tile.rounding(formula, p), tile.rounding(inner, p)
-    step, join = steps.step_of(product, inner), steps.join_of(product, formula)
+    step, join = steps.step_of(product, inner), steps.join_of(product, formula, inner)
     start = _end(tile, ends, tile.number(0))
 
     def body(i: Any, totals: State) -> State:

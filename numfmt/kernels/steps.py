@@ -92,6 +92,7 @@ def step_of(product: Any, formula: Any) -> Any:
     return step_fma if product in (FUSED.dtype, FMA.dtype) else step_short
 
 
-def join_of(product: Any, formula: Any) -> Any:
-    """How two sums are added."""
-    return joined_plainly if SINGLE.dtype == formula or product in (SHORT.dtype, FMA.dtype) else joined
+def join_of(product: Any, formula: Any, inner: Any) -> Any:
+    """How a sum of a part is added to one. A short sum rounded in float32 first needs two of few bits."""
+    short = product == SHORT.dtype and inner == formula
+    return joined_plainly if SINGLE.dtype == formula or short or product == FMA.dtype else joined

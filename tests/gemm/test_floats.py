@@ -236,3 +236,58 @@ def test_nan_has_no_sign(order):
             found = multiply(a[:, :k], b[:k], accumulator="e4m3fn", order=order, engine=engine)
             assert np.isnan(found).all()
             assert not np.signbit(found).any()
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_a_sum_of_a_part_has_more_bits_than_the_whole(engine):
+    """257 + 2**-23 is just above a tie of bf16, and that tie in float32."""
+    a, b = np.float32([[1, 2.0**-12]]), np.float32([[1], [2.0**-11]])
+    how = {"accumulator": "bf16", "product": "rounded", "order": "blocked(2)", "inner": "f32"}
+    assert multiply(a, b, c=np.float32(256), engine=engine, **how) == 258
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_a_format_with_one_zero(engine):
+    for spec in ("e5m2fnuz", "e4m3fnuz"):
+        found = multiply(np.float32([[-(2.0**-30)]]), np.float32([[1]]), accumulator=spec, engine=engine)
+        assert (found, np.signbit(found)) == (0, False)
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_an_exact_sum_begun_with_more_bits_than_float32(engine):
+    """2**24 + 2**-7 is a tie of e11m30, and c lies above it."""
+    x, c = np.float32([[2**12]]), np.float64([[2.0**-7 + 2.0**-37]])
+    how = {"accumulator": "e11m30", "order": "exact", "dtype": np.float64}
+    assert multiply(x, x, c=c, engine=engine, **how) == 2**24 + 2.0**-6
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_an_exact_sum_whose_terms_float64_does_not_hold(engine):
+    a, b = np.float64([[1e200, 1e200, 1]]), np.float64([[1e200], [-1e200], [1]])
+    how = {"accumulator": "f64", "order": "exact", "engine": engine}
+    assert multiply(a, b, **how) == 1
+    for mode, minus in (("nearest_even", False), ("toward_negative", True)):
+        found = multiply(a[:, :2], b[:2], rounding=mode, **how)
+        assert (found, np.signbit(found)) == (0, minus)
+
+
+@pytest.mark.parametrize("product", ["fused", "rounded"])
+def test_parts_of_the_same_format_draw_the_same(product):
+    a, b = pair(3, 16, 4)
+    how = {
+        "accumulator": "bf16",
+        "product": product,
+        "order": "blocked(4)",
+        "rounding": "stochastic",
+        "seed": 3,
+    }
+    assert same(multiply(a, b, **how), multiply(a, b, inner="bf16", **how))
+
+
+@pytest.mark.parametrize("engine", [None, "numpy"])
+def test_stochastic_sums_of_formats_without_nan(engine):
+    one, how = np.float32([[1]]), {"rounding": "stochastic", "seed": 1, "engine": engine}
+    for spec in ("int8", "q3.4", "uq4.4"):
+        assert multiply(one, one, accumulator=spec, product="fma32", **how) == 1
+    with pytest.raises(numfmt.RangeError, match="the format has none"):
+        multiply(np.float32([[np.nan]]), one, accumulator="e2m1fn", **how)
