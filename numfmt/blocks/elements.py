@@ -297,7 +297,8 @@ def in_rows(loop: Any, x: Array, out: Array, rows: tuple[int, Geometry]) -> None
         target = out.reshape(-1)
         size = BACKWARD // (g.size * g.inner)
         pool.run(
-            lambda p: [loop(flat, target, *part, 0) for part in reversed(_ranges(p[0], p[1], size))], pieces
+            lambda p: [loop(flat, target, *part, 0) for part in reversed(pool.ranges(p[0], p[1], size))],
+            pieces,
         )
     else:
         pool.run(lambda part: _by_scratch(loop, flat, out, g, part), pieces)
@@ -312,7 +313,7 @@ def _by_scratch(loop: Any, x: Array, out: Array, g: Geometry, part: tuple[int, i
     """Some rows at a time: `out` is x, strided, swapped or float16."""
     target, own = in_c_order(out), out.dtype.newbyteorder("=")
     dtype = np.dtype(np.float64) if own == np.float16 else own
-    for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
+    for first, last in pool.ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
         start, stop = (g.inner * row_at(row, g).start for row in (first, last))
         scratch = np.empty(min(stop, x.size) - start, dtype)
         loop(x, scratch, first, last, start)
@@ -327,11 +328,7 @@ def _same_place(x: Array, out: Array) -> bool:
 def parts(rows: int, size: int) -> list[tuple[int, int]]:
     """Rows for each thread."""
     limit = pool.thread_limit() if size * COST > WORTH_A_THREAD else 1
-    return _ranges(0, rows, -(-rows // limit))
-
-
-def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
-    return [(start, min(start + size, last)) for start in range(first, last, max(size, 1))]
+    return pool.shares(rows, limit)
 
 
 # What the loops are told of a format and of a rule

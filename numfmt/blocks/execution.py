@@ -180,7 +180,7 @@ def _compiled(compiled: Any, kind: str, x: Array, out: Array, job: Job) -> bool:
     name = "affine_columns" if varying else "affine_rows"
     constants = *_lines(job), np.array(job.bounds, np.float32), np.array(g, np.int64), job.how
     limit = pool.thread_limit() if x.size * COST > WORTH_A_THREAD else 1
-    parts = _ranges(0, count, -(-count // limit))
+    parts = pool.shares(count, limit)
     if kind == "value" and out.flags.carray and _same_place(x, out.reshape(-1)):
         once = getattr(compiled, f"{name}_in_place")
         pool.run(lambda part: once(x, *constants, *part), parts)
@@ -203,10 +203,6 @@ def _lines(job: Job) -> tuple[Array, Array | None]:
     return np.tile(p, copies), z if z is None else np.tile(z, copies)
 
 
-def _ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
-    return [(start, min(start + size, last)) for start in range(first, last, max(size, 1))]
-
-
 def _is_direct(x: Array, out: Array) -> bool:
     plain = out.flags.carray and out.dtype.isnative and out.dtype != np.float16
     return plain and not np.may_share_memory(x, out)
@@ -216,7 +212,7 @@ def _by_scratch(loop: Any, constants: Any, part: tuple[int, int], g: Geometry, x
     """Rows go to a scratch array first: `out` is strided, swapped or float16, or `x` of other codes."""
     target, peak = _flat(out), np.uint32(0)
     dtype = out.dtype.newbyteorder("=") if out.dtype.kind != "f" else np.dtype(np.float32)
-    for first, last in _ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
+    for first, last in pool.ranges(*part, max(1, SCRATCH // (g.size * g.inner))):
         start, stop = (g.inner * steps.row_of(steps.row_at(row, g), g)[0] for row in (first, last))
         scratch = np.empty(min(stop, x.size) - start, dtype)
         peak = max(peak, loop(x, scratch, *constants, first, last, start))

@@ -49,8 +49,12 @@ def run(task: Callable[[Any], Any], parts: Iterable[Any]) -> list[Any]:
 
 def shares(count: int, threads: int, unit: int = 1) -> list[tuple[int, int]]:
     """`0 ... count - 1` in a range for each thread, but for the last in multiples of a unit; one at least."""
-    size = max(-(-count // (threads * unit)), 1) * unit
-    return [(start, min(start + size, count)) for start in range(0, max(count, 1), size)]
+    return ranges(0, count, -(-count // (threads * unit)) * unit) or [(0, 0)]
+
+
+def ranges(first: int, last: int, size: int) -> list[tuple[int, int]]:
+    """`first ... last - 1` in ranges of so many."""
+    return [(start, min(start + size, last)) for start in range(first, last, max(size, 1))]
 
 
 def _submit(task: Callable[[Any], Any], parts: list[Any], futures: list[Any]) -> None:

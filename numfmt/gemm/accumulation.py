@@ -83,10 +83,7 @@ def _in_tiles(
             given = left, right, whole, *tiles, points, split, shape.height, shape.width
             shape.share(lambda *work: loops.accumulate(*given, *work), whole.shape, F4)
 
-    result = _each(a, b, np.array(total, F4), run)
-    if inner is not None:  # infinities among the sums
-        result[np.isnan(result)] = np.nan
-    return result
+    return _each(a, b, np.array(total, F4), run)
 
 
 def _each(a: Array, b: Array, result: Array, run: Callable[[Array, Array, Array, int], None]) -> Array:

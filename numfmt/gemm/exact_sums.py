@@ -52,8 +52,9 @@ def _add_odd(x: Array, y: Array, out: Array) -> None:
 def gathered(a: Array, b: Array, start: Array, engine: str | None = None) -> Sums:
     """start + a @ b of two axes each: numbers that float32 holds, as float64.
 
-    Where all sums are multiples of a number below 2**53 times that, float64 holds them in any order. Else low is the sum of at most K + 1 numbers whose magnitudes add up to `mass`, each addition rounded: it is off by
-    less than 2 (K + 1) u mass, and mass as computed by as little."""
+    Where all sums are multiples of a number below 2**53 times that, float64 holds them in any order. Else low is the
+    sum of at most K + 1 numbers whose magnitudes add up to `mass`, each addition rounded: it is off by less than
+    2 (K + 1) u mass, and mass as computed by as little."""
     loops = None if engine in ("numpy", "reference") else jit.rounding_loops()
     if loops is not None and _is_exact(a, b, start):
         return Sums(a @ b + start, *np.zeros((2, *start.shape)))

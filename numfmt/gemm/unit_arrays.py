@@ -15,6 +15,7 @@ import numpy as np
 
 from ..engine import jit, pool
 from ..kernels.fused import AlignedParameters
+from ..kernels.odd import two_sum
 from ..rounding import Rounding, rounding_mode
 from .unit_steps import Aligned, Chain, Floored, Grouped, Late, Rounded, Unit, float_format
 
@@ -309,7 +310,7 @@ def _odd_sum(terms: Sequence[Array], downward: bool) -> Array:
     parts = list(terms)
     for _ in range(len(parts) - 1):
         for i in range(len(parts) - 1):  # the largest goes to the end, what is left behind stays
-            parts[i + 1], parts[i] = _two_sum(parts[i], parts[i + 1])
+            parts[i + 1], parts[i] = two_sum(parts[i], parts[i + 1])
     rest = _sign_of(parts[:-1])
     total = np.where((parts[-1] == 0) & (plain == 0), plain, parts[-1])
     if downward and len(terms) > 1:
@@ -319,13 +320,6 @@ def _odd_sum(terms: Sequence[Array], downward: bool) -> Array:
 
 def _all_positive_zeros(terms: Sequence[Array]) -> Array:
     return np.logical_and.reduce([(x == 0) & ~np.signbit(x) for x in terms])
-
-
-def _two_sum(x: Array, y: Array) -> tuple[Array, Array]:
-    """The rounded sum and what it leaves behind (Knuth)."""
-    total = x + y
-    part = total - x
-    return total, (x - (total - part)) + (y - part)
 
 
 def _sign_of(parts: Sequence[Array]) -> Array:

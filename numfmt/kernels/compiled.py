@@ -476,7 +476,7 @@ def _overload_residue(a, b, p):
 
 
 for _operation in (
-    odd.stepped, odd.odd_sum, odd.odd_difference, odd.product, odd.odd_fused, odd.halves, odd.odd_quotient,
+    odd.two_sum, odd.stepped, odd.odd_sum, odd.odd_difference, odd.product, odd.odd_fused, odd.halves, odd.odd_quotient,
     odd.odd_root, odd.quiet, odd.exceptions, odd.outside, odd.smaller, odd.greater, odd.stepped_single, odd.single_sum,
     odd.single_difference, odd.single_product,
 ):  # fmt: skip

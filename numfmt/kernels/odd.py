@@ -32,11 +32,17 @@ def stepped(s: Any, rest: Any) -> Any:
     return real(select(np.abs(rest) > 0, or_(sub(b, inward), ONE), b))
 
 
-def odd_sum(a: Any, b: Any) -> Any:
-    """a + b of float64, by Knuth's TwoSum (The Art of Computer Programming 2, 4.2.2, theorem B)."""
+def two_sum(a: Any, b: Any) -> Any:
+    """a + b, and what it lacks: Knuth's TwoSum (The Art of Computer Programming 2, 4.2.2, theorem B)."""
     total = a + b
     part = total - a
-    return stepped(total, (a - (total - part)) + (b - part))
+    return total, (a - (total - part)) + (b - part)
+
+
+def odd_sum(a: Any, b: Any) -> Any:
+    """a + b of float64."""
+    total, rest = two_sum(a, b)
+    return stepped(total, rest)
 
 
 def odd_difference(a: Any, b: Any) -> Any:
@@ -147,9 +153,8 @@ def residue(a: Any, b: Any, p: Any) -> Any:
 
 
 def single_sum(a: Any, b: Any) -> Any:
-    total = a + b
-    part = total - a
-    return stepped_single(total, (a - (total - part)) + (b - part))
+    total, rest = two_sum(a, b)
+    return stepped_single(total, rest)
 
 
 def single_difference(a: Any, b: Any) -> Any:

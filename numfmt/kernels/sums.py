@@ -6,17 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from .odd import two_sum
 from .words import and_, or_, real, select, sub, umax, umin, word
 
 NONE, ONE, MAGNITUDE, NO_LEAST = np.uint32(0), np.uint32(1), np.uint32(0x7FFFFFFF), np.uint32(0xFFFFFFFF)
 FRACTION, NOTHING, GREATEST = np.uint32(0x7FFFFF), np.float32(0), np.float32(np.inf)
-
-
-def two_sum(a: Any, b: Any) -> Any:
-    """a + b, and what it lacks: Knuth's TwoSum."""
-    total = a + b
-    part = total - a
-    return total, (a - (total - part)) + (b - part)
 
 
 def gathered(high: Any, low: Any, mass: Any, x: Any, y: Any) -> Any:
