@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from . import arithmetic as arithmetic
     from . import behaviours as behaviours
     from . import calibration as calibration
+    from . import coding as coding
     from . import fixed_point as fixed_point
     from . import flexpoint as flexpoint
     from . import gemm as gemm
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from . import noise as noise
     from . import plotting as plotting
     from . import quant_state as quant_state
+    from . import quantizers as quantizers
     from . import storage as storage
     from . import tensors as tensors
     from . import testing as testing
@@ -84,6 +86,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "array": "arithmetic",
     "behaviours": "",
     "calibration": "",
+    "coding": "",
     "compare": "comparison",
     "convert": "arithmetic",
     "diff": "behaviours",
@@ -105,6 +108,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "plotting": "",
     "prepack": "gemm",
     "quant_state": "",
+    "quantizers": "",
     "sqrt": "arithmetic",
     "storage": "",
     "sub": "arithmetic",
