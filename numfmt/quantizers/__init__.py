@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from .levels import Levels
+from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
 
-__all__ = ["Levels"]
+__all__ = ["DSQ", "Levels", "QuantizationNetwork", "dsq_alpha", "dsq_slope", "quantization_network"]
