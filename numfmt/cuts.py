@@ -74,11 +74,12 @@ def _neighbours(fmt: Format, mode: Rounding) -> Iterator[tuple[float, int]]:
 
 
 def _cut(x: Fraction, split: Fraction, y: Fraction, up: bool, nearest: bool) -> float:
-    """Where y takes over from x; `up` says who has the tie, or all between them."""
+    """Where y takes over from x; `up` says who has the tie, or all between them. Both stay what they are."""
+    first, last = math.nextafter(float(x), math.inf), float(y)
     if not nearest:
-        return math.nextafter(float(x), math.inf) if up else float(y)
+        return first if up else last
     cut = _least_float(split)
-    return cut if up or cut != split else math.nextafter(cut, math.inf)
+    return min(max(cut if up or cut != split else math.nextafter(cut, math.inf), first), last)
 
 
 def _ends(fmt: Format) -> tuple[list[tuple[Fraction, Fraction]], list[tuple[Fraction, Fraction]]]:

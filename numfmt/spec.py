@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from .errors import SpecError
 
-LONGEST = 10_000  # a list of 256 numbers takes 6000
+LONGEST = 200_000  # a list of 4096 numbers takes half of that
 
 
 class Spec(NamedTuple):

@@ -10,6 +10,8 @@ from . import (
     codebook,
     codebook_tables,
     codebook_maps,
+    level_sets,
+    powers,
     codebook_lowering,
 )
 
@@ -22,5 +24,7 @@ __all__ = [
     "fixed_lowering",
     "floats",
     "floats_lowering",
+    "level_sets",
     "p3109",
+    "powers",
 ]

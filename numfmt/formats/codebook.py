@@ -2,7 +2,8 @@
 
 The values are float64 numbers; those that two codes share are encoded as the first of them. Even and
 odd are the parity of the rank, and nothing goes on past the last value. Libraries that search a sorted
-table of float32 have mid-points and ties of their own, which a codebook can take over.
+table of float32 have mid-points and ties of their own, which a codebook can take over; quantizers that round
+logarithms, or learn thresholds, have boundaries that are no mid-points at all.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cache, cached_property
 from itertools import pairwise
+from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,24 +28,37 @@ from ..registry import Option, family
 from ..spec import split_commas
 
 Array = np.ndarray[Any, Any]
-MOST = 256  # values
-TIES = {"even": "nearest_even", "down": "nearest_down", "zero": "nearest_zero"}
+MOST = 4096  # values
+TIES = {
+    "even": "nearest_even",
+    "odd": "nearest_odd",
+    "down": "nearest_down",
+    "up": "nearest_up",
+    "zero": "nearest_zero",
+    "away": "nearest_away",
+}
 
 
 @dataclass(frozen=True, repr=False)
 class Codebook(Format):
     """`table[code]` is the value of a code. `Codebook.of` makes one, or a spec.
 
-    `midpoints` says where nearest_even has its boundaries, `ties` which value has a boundary itself.
+    `midpoints`, or `boundaries`, says where the nearest modes have their boundaries, `ties` which value has a
+    boundary itself in nearest_even. `spelling` is the name of a codebook that a family makes.
     """
 
     table: tuple[float, ...]
     midpoints: str = "exact"
     ties: str = "even"
+    boundaries: tuple[Fraction, ...] = ()
+    spelling: str = field(default="", compare=False)
 
     @staticmethod
-    def of(values: Iterable[Any], midpoints: str = "exact", ties: str = "even") -> Codebook:
-        """The codebook of 2 to 256 numbers.
+    def of(
+        values: Iterable[Any], midpoints: str = "exact", ties: str = "even", boundaries: Iterable[Any] = (),
+        spelling: str = "",
+    ) -> Codebook:  # fmt: skip
+        """The codebook of 2 to 4096 numbers.
 
         Parameters
         ----------
@@ -52,14 +68,20 @@ class Codebook(Format):
         midpoints : "exact", "float32" or "distance"
             Boundaries of the nearest modes: the mid-points of neighbours, those rounded to float32, or
             the last float32 that is not nearer to the upper one by distances in float32.
-        ties : "even", "down" or "zero"
-            Whose a boundary is in nearest_even: that of the neighbour of even rank, of the lower one, or
-            of the one nearer to zero.
+        ties : "even", "odd", "down", "up", "zero" or "away"
+            Whose a boundary is in nearest_even: that of the neighbour of even or odd rank, of the lower or the
+            upper one, of the one nearer to zero or farther from it.
+        boundaries : iterable of real numbers, optional
+            In place of mid-points: where neighbours of the sorted distinct values part, taken exactly; from
+            the lower one to the upper one. A value stays itself on a boundary too.
+        spelling : str, optional
+            How the codebook is written, where a spec says it shorter.
 
         Raises
         ------
-        SpecError : no list of numbers; fewer than 2 or more than 256 of them; infinity or NaN;
-            boundaries in float32 of values that are no float32 or have none between them
+        SpecError : no list of numbers; fewer than 2 or more than 4096 of them; infinity or NaN;
+            boundaries in float32 of values that are no float32 or have none between them; boundaries that
+            are not between the values
 
         Examples
         --------
@@ -67,6 +89,8 @@ class Codebook(Format):
         array([0., 1., 1.])
         >>> numfmt.encode([-0.3, 0.7, 9.0], Codebook.of([-1, 0, 1]))
         array([1, 2, 2], dtype=uint8)
+        >>> numfmt.cast([-0.3, 0.7, 9.0], Codebook.of([-1, 0, 1], boundaries=[-0.25, 0.75]))
+        array([-1.,  0.,  1.])
         """
         table = tuple(map(_number, values))
         if not 2 <= len(set(table)) <= len(table) <= MOST:
@@ -74,16 +98,47 @@ class Codebook(Format):
                 f"a codebook has 2 to {MOST} values, at least two of them distinct; "
                 f"got {len(table)}, {len(set(table))} distinct"
             )
-        made = Codebook(_filled(table), choose("midpoints", midpoints, MIDPOINTS), choose("ties", ties, TIES))
+        given = tuple(map(_boundary, boundaries))
+        if given and midpoints != "exact":
+            raise SpecError(f"boundaries= stands in place of midpoints={midpoints}: leave one of them out")
+        kind = choose("midpoints", midpoints, MIDPOINTS)
+        made = Codebook(_filled(table), kind, choose("ties", ties, TIES), _checked(given, table), spelling)
         made.split(0)  # where the values have no such boundaries, this says so
         return made
+
+    @staticmethod
+    def load(path: str | PathLike[str], ties: str = "even") -> Codebook:
+        """The codebook of the numbers of a file, in the order of their codes.
+
+        Parameters
+        ----------
+        path : str or path
+            A `.npy` file of one array, of any shape in C order; else text: numbers between blanks, commas or
+            line ends, after a # a comment.
+
+        Raises
+        ------
+        SpecError : as for `Codebook.of`, with the name of the file
+
+        >>> from pathlib import Path
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     _ = Path(folder, "levels.txt").write_text("-1 0 0.25 1  # four")
+        ...     Codebook.load(f"{folder}/levels.txt")
+        <codebook[values=[-1,0,0.25,1]]: 2 bits, 4 values, -1 to 1>
+        """
+        file = Path(path)
+        try:
+            return Codebook.of(_numbers_of(file), ties=ties)
+        except (SpecError, ValueError) as error:
+            raise SpecError(f"{file}: {error}") from None
 
     def __hash__(self) -> int:
         return self._hash
 
     @cached_property
     def _hash(self) -> int:
-        return hash((self.table, self.midpoints, self.ties))
+        return hash((self.table, self.midpoints, self.ties, self.boundaries))
 
     @cached_property
     def bits(self) -> int:  # type: ignore[override]
@@ -111,8 +166,8 @@ class Codebook(Format):
         return {v: rank for rank, v in enumerate(self._rising)}
 
     @cached_property
-    def _boundaries(self) -> list[Fraction]:
-        return MIDPOINTS[self.midpoints](self._rising)
+    def _boundaries(self) -> Sequence[Fraction]:
+        return self.boundaries or MIDPOINTS[self.midpoints](self._rising)
 
     def value(self, code: int) -> Value:
         if not 0 <= code < len(self.table):
@@ -163,8 +218,11 @@ class Codebook(Format):
         return False
 
     def __str__(self) -> str:
+        if self.spelling:
+            return self.spelling
         spelled = _spellings().get(self.table) or f"codebook[values=[{_listed(self.table)}]]"
         rule = [f"midpoints={self.midpoints}"] * (self.midpoints != "exact")
+        rule += [f"boundaries=[{','.join(map(_fraction_text, self.boundaries))}]"] * bool(self.boundaries)
         rule += [f"ties={self.ties}"] * (self.ties != "even")
         if not rule:
             return spelled
@@ -186,6 +244,40 @@ def _number(x: Any) -> float:
     if not math.isfinite(value):
         raise SpecError(f"the values of a codebook are finite float64 numbers, got {x!r}")
     return value
+
+
+def _boundary(x: Any) -> Fraction:
+    try:
+        return Fraction(exact(x))
+    except (TypeError, ValueError, OverflowError):
+        raise SpecError(f"boundaries of a codebook are finite numbers, got {x!r}") from None
+
+
+def _fraction_text(x: Fraction) -> str:
+    """The shortest float64 that is the number, else a fraction."""
+    return repr(float(x)).removesuffix(".0") if Fraction(float(x)) == x else str(x)
+
+
+def _checked(boundaries: tuple[Fraction, ...], table: tuple[float, ...]) -> tuple[Fraction, ...]:
+    """Boundaries that lie between the values; none where they are the mid-points."""
+    rising = sorted(set(table))
+    if not boundaries or list(boundaries) == exact_midpoints(rising):
+        return ()
+    if len(boundaries) != len(rising) - 1:
+        raise SpecError(
+            f"{len(rising)} distinct values have {len(rising) - 1} boundaries between them, got {len(boundaries)}"
+        )
+    for (x, y), at in zip(pairwise(rising), boundaries, strict=True):
+        if not x <= at <= y:
+            raise SpecError(f"boundary {_fraction_text(at)} does not lie between the values {x!r} and {y!r}")
+    return boundaries
+
+
+def _numbers_of(file: Path) -> list[Any]:
+    if file.suffix == ".npy":
+        return list(np.load(file, allow_pickle=False).reshape(-1).tolist())
+    lines = (line.partition("#")[0] for line in file.read_text().splitlines())
+    return " ".join(lines).replace(",", " ").split()
 
 
 def _filled(table: tuple[float, ...]) -> tuple[float, ...]:
@@ -285,16 +377,25 @@ def rule(**also: tuple[str, ...]) -> dict[str, Option]:
 
 @family(
     pattern="codebook",
-    options={"values": Option(("a list like [-1,0,1]",), None, r"\[.*\]"), **rule()},
+    options={
+        "values": Option(("a list like [-1,0,1]",), None, r"\[.*\]"),
+        "boundaries": Option(("a list like [-0.25,0.25]",), "[]", r"\[.*\]"),
+        **rule(),
+    },
     examples=(
         "codebook[values=[-1,0,1]]", "codebook[values=[-1,1]]", "codebook[values=[-1.5,-0.5,0.75,2]]",
         "codebook[values=[0.25,0.5,1]]", "codebook[values=[-4,-2,-1]]", "codebook[values=[0,1,0.5,0,-1,3e-7]]",
         "codebook[values=[-1e+300,-0.1,1e-300,2.5]]", "codebook[values=[-0.5,0,0.25,1],ties=zero]",
+        "codebook[values=[-1,0,1],boundaries=[-0.25,0.75],ties=up]", "codebook[values=[-1,1],ties=up]",
+        "codebook[values=[0,1,3],boundaries=[1/3,3],ties=away]", "codebook[values=[-2,0,1],boundaries=[-2,0]]",
     ),
 )  # fmt: skip
-def parse_codebook(match: re.Match[str], spec: str, values: str, midpoints: str, ties: str) -> Codebook:
-    """A list of 2 to 256 decimal or hexadecimal numbers, in the order of their codes."""
+def parse_codebook(
+    match: re.Match[str], spec: str, values: str, boundaries: str, midpoints: str, ties: str
+) -> Codebook:
+    """A list of 2 to 4096 decimal or hexadecimal numbers, in the order of their codes."""
+    between = split_commas(boundaries[1:-1]) if boundaries != "[]" else ()
     try:
-        return Codebook.of(split_commas(values[1:-1]), midpoints, ties)
+        return Codebook.of(split_commas(values[1:-1]), midpoints, ties, between)
     except SpecError as error:
         raise SpecError(f"{spec!r}: {error}", spec) from None

@@ -357,21 +357,26 @@ def test_bare_fp4_names_both():
 BAD = {
     "codebook": "values= is needed",
     "codebook[values=[]]": "'' is not a number",
-    "codebook[values=[1]]": "2 to 256 values",
+    "codebook[values=[1]]": "2 to 4096 values",
     "codebook[values=[1,1,1]]": "got 3, 1 distinct",
     "codebook[values=[0,-0]]": "got 2, 1 distinct",
     "codebook[values=[1,two]]": "'two' is not a number",
     "codebook[values=[1,nan]]": "finite float64 numbers, got 'nan'",
     "codebook[values=[1,1e400]]": "finite float64 numbers, got '1e400'",
     "codebook[values=1]": "a list like",
-    "codebook[values=[1,2],ties=up]": "ties is even or down or zero, got 'up'",
+    "codebook[values=[1,2],ties=any]": "ties is even or odd or down or up or zero or away, got 'any'",
+    "codebook[values=[1,2,4],boundaries=[1.5]]": "3 distinct values have 2 boundaries between them, got 1",
+    "codebook[values=[1,2],boundaries=[2.5]]": "boundary 2.5 does not lie between the values 1.0 and 2.0",
+    "codebook[values=[1,2],boundaries=[x]]": "boundaries of a codebook are finite numbers, got 'x'",
+    "codebook[values=[1,2],boundaries=[inf]]": "boundaries of a codebook are finite numbers",
+    "codebook[values=[1,2],boundaries=[1.5],midpoints=float32]": "in place of midpoints=float32",
     "codebook[values=[0.1,2],midpoints=float32]": "values that are float32 numbers themselves",
     "codebook[values=[1,1.00000011920928955078125],midpoints=float32]": "no boundary in float32 between them",
     "codebook[values=[0x1.8p127,0x1.9p127],midpoints=float32]": "no boundary in float32 between them",
     "nf4[midpoints=cuda]": "midpoints is exact or float32 or distance, got 'cuda'",
     "dyn8[profile=avx]": "profile is fma or default",
     "dyn9": "unknown format",
-    f"codebook[values=[{','.join(map(str, range(257)))}]]": "got 257, 257 distinct",
+    f"codebook[values=[{','.join(map(str, range(4097)))}]]": "got 4097, 4097 distinct",
 }
 
 
@@ -389,8 +394,8 @@ def test_what_is_no_list_of_numbers(values):
 
 
 def test_rules_that_do_not_serve():
-    with pytest.raises(SpecError, match="unknown ties 'odd'"):
-        Codebook.of([1, 2], ties="odd")
+    with pytest.raises(SpecError, match="unknown ties 'any'"):
+        Codebook.of([1, 2], ties="any")
     with pytest.raises(SpecError, match="for the values of fp4_bnb"):
         Codebook.of([-1, 0, 1], midpoints="cuda")
     with pytest.raises(SpecError, match="float32 numbers themselves"):
