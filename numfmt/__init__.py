@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import vectors as vectors
     from .arithmetic import add, array, convert, div, fma, mul, sqrt, sub
     from .behaviours import diff
+    from .coding import storage_cost
     from .comparison import compare
     from .explanation import explain
     from .gemm import dot, gemm_error, matmul, prepack, sum, units
@@ -72,6 +73,7 @@ __all__ = [
     "parse",
     "prepack",
     "sqrt",
+    "storage_cost",
     "sub",
     "sum",
     "units",
@@ -111,6 +113,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "quantizers": "",
     "sqrt": "arithmetic",
     "storage": "",
+    "storage_cost": "coding",
     "sub": "arithmetic",
     "sum": "gemm",
     "tensors": "",

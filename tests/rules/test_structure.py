@@ -12,6 +12,7 @@ import numfmt
 import numfmt.adam8bit
 import numfmt.arithmetic
 import numfmt.calibration
+import numfmt.coding
 import numfmt.fixed_point
 import numfmt.flexpoint
 import numfmt.gemm
@@ -141,6 +142,7 @@ def public():
         numfmt.arithmetic,
         numfmt.testing,
         numfmt.calibration,
+        numfmt.coding,
         numfmt.fixed_point,
         numfmt.gemm,
         numfmt.gemmlowp,
