@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import surrogates
+from . import elias, surrogates
 from .basis import (
     FilterLevels,
     LearnedBasis,
@@ -15,32 +15,53 @@ from .basis import (
     qem_step,
 )
 from .binary_filters import BinaryFilters, HashedFilter, bwn, bwnh, input_scales, xnor_convolution
+from .compression import (
+    COMPRESSORS,
+    CompressionRow,
+    CompressionTable,
+    NormedGradient,
+    SignGradient,
+    TernaryGradient,
+    compression_statistics,
+    qsgd,
+    rises,
+    sign_compression,
+    terngrad,
+)
 from .elb import AdmmState, ScaledIntegers, elb_admm, elb_integers, elb_optimum, elb_projection
 from .factorization import TernaryFactors, best_ternary, ternary_factorization
 from .levels import Levels
 from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
 
 __all__ = [
+    "COMPRESSORS",
     "DSQ",
     "AdmmState",
     "BinaryFilters",
+    "CompressionRow",
+    "CompressionTable",
     "FilterLevels",
     "HashedFilter",
     "LearnedBasis",
     "Levels",
     "NonuniformThresholds",
+    "NormedGradient",
     "QuantizationNetwork",
     "ScaledIntegers",
+    "SignGradient",
     "TernaryFactors",
+    "TernaryGradient",
     "best_ternary",
     "bwn",
     "bwnh",
+    "compression_statistics",
     "dsq_alpha",
     "dsq_slope",
     "elb_admm",
     "elb_integers",
     "elb_optimum",
     "elb_projection",
+    "elias",
     "input_scales",
     "learned_basis",
     "lqnet_activation_start",
@@ -48,8 +69,12 @@ __all__ = [
     "n2uq_start",
     "n2uq_weights",
     "qem_step",
+    "qsgd",
     "quantization_network",
+    "rises",
+    "sign_compression",
     "surrogates",
     "ternary_factorization",
+    "terngrad",
     "xnor_convolution",
 ]

@@ -97,7 +97,8 @@ def ternary_factorization(w: Any, terms: int, *, sweeps: int = 100) -> TernaryFa
         raise ValueError(f"a factorization needs a matrix that is not all 0, got shape {rest.shape}")
     if terms < 1:
         raise ValueError(f"a factorization has at least 1 term, got {terms}")
-    found, residuals = [], [float(np.linalg.norm(rest))]
+    found: list[tuple[Array, float, Array]] = []
+    residuals = [float(np.linalg.norm(rest))]
     while len(found) < terms and rest.any():
         x, d, y = _term(rest, sweeps)
         rest -= d * np.outer(x, y)
