@@ -15,6 +15,7 @@ from .basis import (
     qem_step,
 )
 from .binary_filters import BinaryFilters, HashedFilter, bwn, bwnh, input_scales, xnor_convolution
+from .clustering import Clusters, kmeans, lloyd_max
 from .compression import (
     COMPRESSORS,
     CompressionRow,
@@ -28,9 +29,28 @@ from .compression import (
     sign_compression,
     terngrad,
 )
+from .densities import (
+    Quantizer,
+    density_binary,
+    density_error,
+    density_levels,
+    density_scale,
+    density_step,
+    density_ternary,
+    logarithmic_levels,
+)
 from .elb import AdmmState, ScaledIntegers, elb_admm, elb_integers, elb_optimum, elb_projection
 from .factorization import TernaryFactors, best_ternary, ternary_factorization
 from .levels import Levels
+from .optimal import optimal_levels
+from .piecewise import (
+    Breakpoint,
+    pwlq,
+    pwlq_breakpoint,
+    pwlq_expected_error,
+    pwlq_search,
+    uniform_expected_error,
+)
 from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
 
 __all__ = [
@@ -38,6 +58,8 @@ __all__ = [
     "DSQ",
     "AdmmState",
     "BinaryFilters",
+    "Breakpoint",
+    "Clusters",
     "CompressionRow",
     "CompressionTable",
     "FilterLevels",
@@ -47,6 +69,7 @@ __all__ = [
     "NonuniformThresholds",
     "NormedGradient",
     "QuantizationNetwork",
+    "Quantizer",
     "ScaledIntegers",
     "SignGradient",
     "TernaryFactors",
@@ -55,6 +78,12 @@ __all__ = [
     "bwn",
     "bwnh",
     "compression_statistics",
+    "density_binary",
+    "density_error",
+    "density_levels",
+    "density_scale",
+    "density_step",
+    "density_ternary",
     "dsq_alpha",
     "dsq_slope",
     "elb_admm",
@@ -63,11 +92,19 @@ __all__ = [
     "elb_projection",
     "elias",
     "input_scales",
+    "kmeans",
     "learned_basis",
+    "lloyd_max",
+    "logarithmic_levels",
     "lqnet_activation_start",
     "lqnet_weight_start",
     "n2uq_start",
     "n2uq_weights",
+    "optimal_levels",
+    "pwlq",
+    "pwlq_breakpoint",
+    "pwlq_expected_error",
+    "pwlq_search",
     "qem_step",
     "qsgd",
     "quantization_network",
@@ -76,5 +113,6 @@ __all__ = [
     "surrogates",
     "ternary_factorization",
     "terngrad",
+    "uniform_expected_error",
     "xnor_convolution",
 ]
