@@ -41,6 +41,17 @@ from .densities import (
 )
 from .elb import AdmmState, ScaledIntegers, elb_admm, elb_integers, elb_optimum, elb_projection
 from .factorization import TernaryFactors, best_ternary, ternary_factorization
+from .lattice import (
+    E8P_SCALE,
+    PaddedLattice,
+    d8_nearest,
+    e8_decode,
+    e8_encode,
+    e8_nearest,
+    e8p_decode,
+    e8p_encode,
+    e8p_table,
+)
 from .levels import Levels
 from .optimal import optimal_levels
 from .piecewise import (
@@ -56,6 +67,7 @@ from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_n
 __all__ = [
     "COMPRESSORS",
     "DSQ",
+    "E8P_SCALE",
     "AdmmState",
     "BinaryFilters",
     "Breakpoint",
@@ -68,6 +80,7 @@ __all__ = [
     "Levels",
     "NonuniformThresholds",
     "NormedGradient",
+    "PaddedLattice",
     "QuantizationNetwork",
     "Quantizer",
     "ScaledIntegers",
@@ -78,6 +91,7 @@ __all__ = [
     "bwn",
     "bwnh",
     "compression_statistics",
+    "d8_nearest",
     "density_binary",
     "density_error",
     "density_levels",
@@ -86,6 +100,12 @@ __all__ = [
     "density_ternary",
     "dsq_alpha",
     "dsq_slope",
+    "e8_decode",
+    "e8_encode",
+    "e8_nearest",
+    "e8p_decode",
+    "e8p_encode",
+    "e8p_table",
     "elb_admm",
     "elb_integers",
     "elb_optimum",
