@@ -164,3 +164,44 @@ def test_a_length_beyond_the_data_is_refused():
     whole = coding.huffman_encode([1, 2, 3])
     with pytest.raises(ValueError, match="a stream of 99999 bits needs that many, data= has"):
         coding.huffman_decode(streams.Coded(**{**vars(whole), "length": 99999}))
+
+
+def test_long_words_across_chunks():
+    rng = np.random.default_rng(1)
+    check(rng.integers(0, 1 << 12, 70_000), bits=12)
+
+
+def words(widths_and_words):
+    """Fields of one word each."""
+    return [streams.Field("codes", np.array([word], np.int64), width) for width, word in widths_and_words]
+
+
+@pytest.mark.parametrize(
+    ("decode", "written", "said"),
+    [
+        # gaps of 3 bits before codes of 2 bits, three elements
+        (coding.zero_run_decode, [(3, 3), (2, 1)], "a code lies at 3 of 3"),
+        (coding.run_length_decode, [(3, 3), (2, 1)], "its runs have 4 codes, not 3"),
+        (coding.run_length_decode, [(3, 1), (2, 1)], "its runs have 2 codes, not 3"),
+        # pointers of 2 bits: one row of three elements
+        (coding.csr_decode, [(2, 1), (2, 1)], "its rows do not begin one after the other"),
+        (coding.csr_decode, [(2, 0), (2, 1), (3, 3), (2, 1)], "a code lies at 3 of 3"),
+        (coding.csr_decode, [(2, 0), (2, 2), (3, 0), (2, 1)], "the stream ends too early: 9 bits, and 10 are"),
+        # lengths of four words, and Kraft's sum beyond 1
+        (coding.huffman_decode, [(6, 1), (6, 1), (6, 2), (6, 0), (3, 0)], "no prefix code has codewords"),
+        (coding.huffman_decode, [(6, 58), (6, 1), (6, 0), (6, 0), (3, 0)], "no prefix code has codewords"),
+        (coding.huffman_decode, [(6, 0)] * 4, "it has no codewords, for 3 codes"),
+        (coding.huffman_decode, [(6, 1), (6, 1), (6, 0), (6, 0), (2, 0)], "26 bits, and 27 are asked for"),
+        (coding.huffman_decode, [(6, 1), (6, 2), (6, 2), (6, 0), (3, 1)], "27 bits, and 28 are asked for"),
+    ],
+)
+def test_damage_is_told(decode, written, said):
+    stream = streams.coded(words(written), streams.codes_of([0, 0, 0], 2), gap_bits=3)
+    with pytest.raises(ValueError, match=said):
+        decode(stream)
+
+
+def test_rows_that_go_back_are_refused():
+    stream = streams.coded(words([(3, 0), (3, 3), (3, 2)]), streams.codes_of(np.zeros((2, 3), int), 2), 3)
+    with pytest.raises(ValueError, match="its rows do not begin one after the other"):
+        coding.csr_decode(stream)
