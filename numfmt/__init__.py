@@ -20,6 +20,7 @@ from .registry import list_formats, parse
 
 if TYPE_CHECKING:
     from . import adam8bit as adam8bit
+    from . import allocation as allocation
     from . import arithmetic as arithmetic
     from . import behaviours as behaviours
     from . import calibration as calibration
@@ -84,6 +85,7 @@ del _blocks, _formats, _gguf
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
     "adam8bit": "",
     "add": "arithmetic",
+    "allocation": "",
     "arithmetic": "",
     "array": "arithmetic",
     "behaviours": "",

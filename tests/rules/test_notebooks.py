@@ -14,7 +14,9 @@ nbformat = pytest.importorskip("nbformat")
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 PUBLIC = {
+    "allocation",
     "calibration",
+    "coding",
     "flexpoint",
     "gemmlowp",
     "interop",

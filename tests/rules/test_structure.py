@@ -10,6 +10,7 @@ import pytest
 
 import numfmt
 import numfmt.adam8bit
+import numfmt.allocation
 import numfmt.arithmetic
 import numfmt.calibration
 import numfmt.coding
@@ -139,6 +140,7 @@ def public():
     for module in (
         numfmt,
         numfmt.adam8bit,
+        numfmt.allocation,
         numfmt.arithmetic,
         numfmt.testing,
         numfmt.calibration,
