@@ -72,6 +72,9 @@ class Sensitivities(Table[Sensitivity]):
         return counted(row.tensor, row.count)
 
 
+Tensors = dict[str, list[Sensitivity]]
+
+
 class Point(NamedTuple):
     """Bits of all tensors, and the weighted sum of their squared errors."""
 
@@ -195,13 +198,11 @@ def allocate(
     >>> [(row.tensor, row.format) for row in found.choice], found.bits
     ([('a', 'e2m1fn'), ('b', 'bf16')], 60)
     """
-    tensors = _tensors(table)
-    weighed = _weights(tensors, weights)
-    found = _front(tensors, weighed)
+    found = front(table, weights)
     if math.isnan(budget) or budget < found.bits[0]:
         raise ValueError(f"a budget of {budget} bits cannot be met: the least is {found.bits[0]} bits")
     best = int(np.searchsorted(found.bits, budget, "right")) - 1
-    choice = found.choice(best, tensors)
+    choice = found.choice(best)
     bits = int(found.bits[best])
     return Allocation(
         choice=Sensitivities(tuple(choice)),
@@ -210,11 +211,8 @@ def allocate(
         bits_per_element=bits / sum(row.count for row in choice),
         error=float(found.errors[best]),
         curve=tuple(map(Point, found.bits.tolist(), found.errors.tolist())),
-        uniform=_uniform(tensors, weighed),
+        uniform=found.uniform,
     )
-
-
-Tensors = dict[str, list[Sensitivity]]
 
 
 def _tensors(table: Sequence[Sensitivity]) -> Tensors:
@@ -251,30 +249,44 @@ class Front(NamedTuple):
 
     bits : int64, rising; errors : float64, falling
     steps : of each tensor, the assignment of the tensors before it that each one continues, and the place of its row
+    tensors : the rows of each
+    uniform : bits and error of one format for all
     """
 
     bits: Array
     errors: Array
     steps: list[tuple[Array, Array]]
+    tensors: Tensors
+    uniform: dict[str, Point]
 
-    def choice(self, place: int, tensors: Tensors) -> list[Sensitivity]:
+    def choice(self, place: int) -> list[Sensitivity]:
         """The rows of one of them."""
         chosen = []
-        for (before, which), rows in zip(reversed(self.steps), reversed(list(tensors.values())), strict=True):
+        for (before, which), rows in zip(
+            reversed(self.steps), reversed(list(self.tensors.values())), strict=True
+        ):
             chosen.append(rows[which[place]])
             place = before[place]
         return chosen[::-1]
 
 
-def _front(tensors: Tensors, weights: dict[str, float]) -> Front:
-    front = Front(np.zeros(1, np.int64), np.zeros(1), [])
+def front(table: Sequence[Sensitivity], weights: Mapping[str, float] | None = None) -> Front:
+    """All assignments that are best for some budget; arguments and errors as in `allocate`.
+
+    >>> found = front(sensitivities({"a": [1.0, 0.3], "b": [0.7]}, "e2m1fn, f16"))
+    >>> found.bits.tolist(), [row.format for row in found.choice(1)]
+    ([12, 24, 36, 48], ['e2m1fn', 'f16'])
+    """
+    tensors = _tensors(table)
+    weighed = _weights(tensors, weights)
+    bits, errors, steps = np.zeros(1, np.int64), np.zeros(1), []
     for name, rows in tensors.items():
-        bits = front.bits[:, None] + np.array([row.bits for row in rows], np.int64)
-        errors = front.errors[:, None] + weights[name] * np.array([row.squared_error for row in rows])
-        kept = _unbeaten(bits.reshape(-1), errors.reshape(-1))
-        step = np.divmod(kept, len(rows))
-        front = Front(bits.reshape(-1)[kept], errors.reshape(-1)[kept], [*front.steps, step])
-    return front
+        sums = np.add.outer(bits, np.array([row.bits for row in rows], np.int64)).reshape(-1)
+        lost = np.add.outer(errors, weighed[name] * np.array([r.squared_error for r in rows])).reshape(-1)
+        kept = _unbeaten(sums, lost)
+        bits, errors = sums[kept], lost[kept]
+        steps.append(np.divmod(kept, len(rows)))
+    return Front(bits, errors, steps, tensors, _uniform(tensors, weighed))
 
 
 def _unbeaten(bits: Array, errors: Array) -> Array:

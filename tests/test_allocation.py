@@ -13,7 +13,11 @@ import numfmt
 from numfmt.allocation import Point, Sensitivities, Sensitivity, allocate, sensitivities
 
 RNG = np.random.default_rng(5)
-TENSORS = {"a": RNG.standard_normal((8, 40)), "b": 30 * RNG.laplace(size=(4, 64)), "c": RNG.standard_normal(100)}
+TENSORS = {
+    "a": RNG.standard_normal((8, 40)),
+    "b": 30 * RNG.laplace(size=(4, 64)),
+    "c": RNG.standard_normal(100),
+}
 WIDTHS = [f"int{bits}[size=32,axis=-1]" for bits in (2, 3, 4, 6, 8)]
 
 

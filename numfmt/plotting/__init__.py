@@ -1,6 +1,6 @@
 """Figures: what range a format has and what error it makes, beside the data it is to hold; where to
-clip data, and what that costs; what blocks cost, and what an outlier does to them; how networks train in a
-format.
+clip data, and what that costs; what blocks cost, and what an outlier does to them; how a budget of bits is
+spread over tensors; how networks train in a format.
 
 matplotlib is imported when a figure is drawn, and not before. Each function returns a
 `matplotlib.figure.Figure` and, given a path, writes it too; nothing global changes.
@@ -9,6 +9,7 @@ matplotlib is imported when a figure is drawn, and not before. Each function ret
 from __future__ import annotations
 
 from .blocks import bits_against_error, outlier_in_blocks
+from .budgets import allocation
 from .clipping import thresholds
 from .epochs import training
 from .figures import comparison, dynamic_range, relative_error
@@ -17,6 +18,7 @@ from .sums import gemm_losses
 from .values import value_sets
 
 __all__ = [
+    "allocation",
     "bits_against_error",
     "comparison",
     "dynamic_range",

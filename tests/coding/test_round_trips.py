@@ -186,7 +186,11 @@ def words(widths_and_words):
         # pointers of 2 bits: one row of three elements
         (coding.csr_decode, [(2, 1), (2, 1)], "its rows do not begin one after the other"),
         (coding.csr_decode, [(2, 0), (2, 1), (3, 3), (2, 1)], "a code lies at 3 of 3"),
-        (coding.csr_decode, [(2, 0), (2, 2), (3, 0), (2, 1)], "the stream ends too early: 9 bits, and 10 are"),
+        (
+            coding.csr_decode,
+            [(2, 0), (2, 2), (3, 0), (2, 1)],
+            "the stream ends too early: 9 bits, and 10 are",
+        ),
         # lengths of four words, and Kraft's sum beyond 1
         (coding.huffman_decode, [(6, 1), (6, 1), (6, 2), (6, 0), (3, 0)], "no prefix code has codewords"),
         (coding.huffman_decode, [(6, 58), (6, 1), (6, 0), (6, 0), (3, 0)], "no prefix code has codewords"),
