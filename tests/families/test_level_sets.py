@@ -102,10 +102,11 @@ def test_terms_of_one_bit_are_equal_steps():
 
 
 def test_levels_are_over_the_largest_in_float32():
-    """quant_layer.py: values.mul(1.0 / torch.max(values))."""
-    inverse = np.float32(1) / np.float32(0.9375)
-    assert values("apot4u")[1] == Fraction(float(np.float32(2.0**-6) * (np.float32(1) / np.float32(0.75))))
-    assert values("apot5[k=1]")[16] == Fraction(float(np.float32(0.0625) * inverse))
+    """quant_layer.py: values.mul(1.0 / torch.max(values)), where a quotient would be another number."""
+    sums = np.float32(SETS["apot6"][1]) * np.float32(2.0**-7)  # the largest is 25 / 32
+    levels = np.float32([float(v) for v in values("apot6") if v >= 0])
+    assert levels.tolist() == (sums * (np.float32(1) / sums.max())).tolist()
+    assert levels.tolist() != (sums / sums.max()).tolist()
 
 
 # The common vector
