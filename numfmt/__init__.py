@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from . import blocks as _blocks
 from . import formats as _formats
 from . import gguf as _gguf
+from . import learned as _learned
 from ._version import __version__
 from .casting import cast, decode, encode
 from .errors import RangeError, SpecError
@@ -80,7 +81,7 @@ __all__ = [
     "units",
     "unpack",
 ]
-del _blocks, _formats, _gguf
+del _blocks, _formats, _gguf, _learned
 
 _LATE = {  # imported when they are first asked for, so that `import numfmt` stays light
     "adam8bit": "",

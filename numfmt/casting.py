@@ -20,6 +20,7 @@ from .engine.run import Noise, decode_into, execute, number_chunks, value_of
 from .errors import RangeError, choose
 from .format import Format, Value
 from .gguf import GGUF, GGUFArray
+from .learned import LearnedArray
 from .reference import policy
 from .registry import element, parse
 from .scaled import ScaledFormat
@@ -149,7 +150,8 @@ def encode(
     ndarray of the smallest uintN that holds a code, shape of `x`, or a NumPy scalar
         Codes are right-aligned, one an element; `pack` makes bytes of them. Those of signed
         fixed-point formats are two's complement, in the smallest intN. A scaled format gives a
-        `BlockArray`: codes with their scales and zero points; a GGUF format a `GGUFArray`.
+        `BlockArray`: codes with their scales and zero points; a GGUF format a `GGUFArray`, a learned one
+        a `LearnedArray`.
 
     Examples
     --------
@@ -177,7 +179,7 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     ----------
     codes : array_like of integers, any shape
         Each from 0 to ``2**bits - 1``; of signed fixed-point formats the two's complement, or its
-        residue. Or a `BlockArray` or `GGUFArray`, which brings its format; the bytes of GGUF blocks,
+        residue. Or a `BlockArray`, `GGUFArray` or `LearnedArray`, which brings its format; the bytes of GGUF blocks,
         (..., bytes of a row); or the path of a file that `numfmt.tensors.read` reads, which gives a dict
         of the values of each tensor.
     fmt : str, Format or dtype
@@ -198,7 +200,7 @@ def decode(codes: Any, fmt: Any = None, *, dtype: Any = None, out: Any = None) -
     >>> decode(bytes.fromhex("003c") + bytes(range(32)), "gguf_q8_0")[:4]
     array([0., 1., 2., 3.], dtype=float32)
     """
-    if isinstance(codes, (BlockArray, GGUFArray)):
+    if isinstance(codes, (BlockArray, GGUFArray, LearnedArray)):
         return _decoded_blocks(codes, fmt, dtype, out)
     if isinstance(codes, (str, os.PathLike)):
         return _decoded_file(codes, fmt, dtype, out)
@@ -243,7 +245,7 @@ def _decoded_file(path: Any, fmt: Any, dtype: Any, out: Any) -> dict[str, Any]:
     return tensors if dtype is None else {name: x.astype(dtype) for name, x in tensors.items()}
 
 
-def _decoded_blocks(array: BlockArray | GGUFArray, fmt: Any, dtype: Any, out: Any) -> Any:
+def _decoded_blocks(array: BlockArray | GGUFArray | LearnedArray, fmt: Any, dtype: Any, out: Any) -> Any:
     if fmt is not None and parse(fmt) != array.format:
         raise TypeError(f"the array is in '{array.format}', not in '{fmt}'; leave fmt out")
     return array.decode(dtype, out)

@@ -13,6 +13,7 @@ from .casting import cast
 from .engine.run import Noise
 from .errors import RangeError
 from .format import FLOAT64_BITS, Format, exponent
+from .learned import Learned
 from .scaled import ScaledFormat
 from .tensors import Tensor
 
@@ -186,7 +187,7 @@ class BlockJob:
             self.elements = Job(fmt.of, "nearest_even", "saturate", "max", None)
 
     def on(self, tensor: Tensor) -> BlockJob:
-        return BlockJob(self.fmt, self.keywords, tensor)
+        return type(self)(self.fmt, self.keywords, tensor)
 
     @property
     def bits(self) -> int:
@@ -205,6 +206,15 @@ class BlockJob:
         return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & outside)
 
 
+class LearnedJob(BlockJob):
+    """One format whose values come from the whole tensor: the gap around x is that of the levels."""
+
+    def rounded(self, x: Array, start: int) -> Rounded:
+        y = self.values[start : start + x.size].astype(np.float64)
+        gap, outside = self.array.around(x, start)
+        return Rounded(y, np.where(x == y, 0, gap), np.isfinite(x) & outside)
+
+
 def job_of(
     fmt: Format | ScaledFormat, rounding: Any, overflow: Any, nan: Any, seed: int | None
 ) -> Job | BlockJob:
@@ -212,7 +222,8 @@ def job_of(
     if isinstance(fmt, Format):
         return Job(fmt, rounding, overflow, nan, seed)
     put = fmt.nan_stand_in if nan is None and not fmt.takes_nan else nan
-    return BlockJob(fmt, {"rounding": rounding, "overflow": overflow, "nan": put, "seed": seed})
+    kind = LearnedJob if isinstance(fmt, Learned) else BlockJob
+    return kind(fmt, {"rounding": rounding, "overflow": overflow, "nan": put, "seed": seed})
 
 
 def _nan_rule(fmt: Format, nan: Any) -> Any:

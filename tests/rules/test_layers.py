@@ -21,7 +21,7 @@ LAYERS = {
     "L2": "overflow reference cuts registry notation",
     "K": "kernels",
     "L3": "engine",
-    "L4": "formats blocks calibration gguf quantizers",
+    "L4": "formats blocks calibration gguf quantizers learned",
     "L5": "casting limits explanation packed packing picture quant_state",
     "L6": "adam8bit tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics storage training vectors behaviours coding allocation",
     "L7": "plotting testing interop",

@@ -1,0 +1,248 @@
+"""Formats whose values come from data, as `numfmt.parse` knows them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from ..blocks.granularity import index_of
+from ..blocks.reading import plain, read, single
+from ..blocks.shared import float_dtype, known_engine, refused, result_dtype, returned
+from ..engine import inputs
+from ..engine.inputs import Input
+from ..engine.plan import plan
+from ..engine.run import execute
+from ..errors import SpecError
+from ..format import Format
+from ..formats.codebook import Codebook
+from ..formats.fixed import Fixed
+from ..reference import policy
+from ..registry import Option, scaled_family
+from ..scaled import Ends, ScaledFormat, Stages
+from .learned_array import Array, LearnedArray
+from .table import RULES, Rule
+
+if TYPE_CHECKING:
+    import re
+
+    from ..quantizers import Levels
+
+LEARNT_BITS = 32  # of a number that a decoder needs
+
+
+@dataclass(frozen=True, repr=False)
+class Learned(ScaledFormat):
+    """Codes of values that a rule learns from the numbers themselves; `numfmt.learned` lists the rules.
+
+    Values are rounded to float32 and numbers take the nearest one, or what the rule's boundaries say; NaN and
+    infinity are refused, `nan=` gives a number in place of NaN.
+
+    rule : name in `RULES`
+    count : the number after the name: bits, or of `elbfit` values; None where there is none
+    options : of the rule, as (name, text)
+    axis : whose indices each learn their own levels; None: all numbers learn the same
+
+    >>> numfmt.cast([0.9, -0.7, 0.5, 0.375, 0.1, 0.0], "twn").round(4)
+    array([ 0.6188, -0.6188,  0.6188,  0.6188,  0.    ,  0.    ])
+    """
+
+    rule: str
+    count: int | None = None
+    options: tuple[tuple[str, str], ...] = ()
+    axis: int | None = None
+
+    nan_stand_in: ClassVar[Any] = 0
+
+    @property
+    def kind(self) -> Rule:
+        return RULES[self.rule]
+
+    @cached_property
+    def _usual(self) -> Levels:
+        """The levels of some numbers, for what does not depend on them."""
+        return self.learn(np.linspace(-1, 1, 4096))
+
+    @property
+    def of(self) -> Format:  # type: ignore[override]
+        """Of the codes: integers from 0 on."""
+        return Fixed((self._usual.values.size - 1).bit_length(), signed=False)
+
+    @property
+    def takes_nan(self) -> bool:
+        return False
+
+    def bits_per_element(self, shape: tuple[int, ...]) -> float:
+        """Codes, and the float32 numbers that a decoder needs, over all elements."""
+        sets = 1 if self.axis is None else shape[index_of(self.axis, shape)]
+        size = int(np.prod(shape))
+        return self.of.bits + (sets * self._usual.numbers * LEARNT_BITS / size if size else 0.0)
+
+    def learn(self, x: Array) -> Levels:
+        """The levels of numbers, each rounded to float32."""
+        found = self.kind.learn(x.reshape(-1), self.count or 0, dict(self.options))
+        return found._replace(values=found.values.astype(np.float32).astype(np.float64))
+
+    def encode(  # type: ignore[override]
+        self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, **keywords: Any
+    ) -> LearnedArray:
+        """Codes, and the levels learned from the array.
+
+        Parameters
+        ----------
+        x : array_like of real numbers, any shape
+        nan : number, optional
+            What NaN becomes, before anything is learned.
+        axis : int, optional
+            Whose indices each learn their own levels.
+        engine : str, optional
+            As in `numfmt.encode`; all give the same codes.
+
+        Raises
+        ------
+        RangeError : infinity; NaN without `nan=`
+        ValueError : numbers from which the rule learns nothing; a keyword for other formats
+
+        >>> a = numfmt.encode([[0.9, -0.7], [0.5, 0.25]], "bwn[axis=0]")
+        >>> a.codes.tolist(), a.levels.round(3).tolist()
+        ([[1, 0], [1, 1]], [[-0.8, 0.8], [-0.375, 0.375]])
+        """
+        self._check(keywords)
+        return self._encoded(read(x), nan, axis, known_engine(engine))
+
+    def cast(  # type: ignore[override]
+        self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, dtype: Any = None,
+        out: Any = None, **keywords: Any,
+    ) -> Any:  # fmt: skip
+        """The values of `encode`, in the dtype of `x` if it is float16/32/64, else float32."""
+        self._check(keywords)
+        if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
+            raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
+        given = read(x)
+        wanted = result_dtype(dtype, out, float_dtype(x, given))
+        array = self._encoded(given, nan, axis, known_engine(engine))
+        return returned(array.decode(wanted, out), x, out)
+
+    def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> LearnedArray:
+        form = self._along(axis, given.array.shape)
+        x = form._finite(plain(given), nan)
+        if not x.size:
+            raise ValueError(f"'{self}' learns from numbers, and got an array without elements")
+        rows = form.rows(x)
+        learned = [form.learn(row) for row in rows]
+        codes = np.empty(rows.shape, np.uint8 if form.of.bits <= 8 else np.uint16)
+        for row, levels, out in zip(rows, learned, codes, strict=True):
+            _write(row, levels, out, engine)
+        table = np.array([levels.values for levels in learned], np.float32)
+        return LearnedArray(form.whole(codes, x.shape), table, form)
+
+    def _along(self, axis: Any, shape: tuple[int, ...]) -> Learned:
+        """With the axis of a call; it counts from the front, and has to be there."""
+        if axis is not None and (isinstance(axis, bool) or not hasattr(axis, "__index__")):
+            raise TypeError(f"axis= takes one integer, got {axis!r}")
+        if self.axis is not None and axis is not None and index_of(self.axis, shape) != index_of(axis, shape):
+            raise ValueError(f"axis={axis} conflicts with axis={self.axis} of '{self}'")
+        chosen = self.axis if axis is None else int(axis)
+        if chosen is not None:
+            index_of(chosen, shape)
+        return replace(self, axis=chosen)
+
+    def _finite(self, x: Array, nan: Any) -> Array:
+        bad = np.isnan(x)
+        if bad.any() and nan is not None:
+            if isinstance(nan, str) and nan in ("min", "max"):
+                raise ValueError(f"nan={nan!r}: the values of '{self}' come from the data; give a number")
+            x = np.where(bad, single(nan), x).astype(x.dtype)
+        if np.isfinite(x).all():
+            return x
+        bad, cure = np.isnan(x), "nan= says what NaN becomes"
+        if not bad.any():
+            bad, cure = np.isinf(x), "Take infinities out"
+        raise refused(self, "encode to", bad, "not finite, and levels come from all", cure)
+
+    def rows(self, x: Array) -> Array:
+        """What shares levels, as rows: (sets, elements)."""
+        if self.axis is None:
+            return x.reshape(1, -1)
+        return np.ascontiguousarray(np.moveaxis(x, self.axis, 0)).reshape(x.shape[self.axis], -1)
+
+    def whole(self, rows: Array, shape: tuple[int, ...]) -> Array:
+        """The inverse of `rows`."""
+        if self.axis is None:
+            return rows.reshape(shape)
+        first = np.moveaxis(np.empty(shape, bool), self.axis, 0).shape
+        return np.ascontiguousarray(np.moveaxis(rows.reshape(first), 0, self.axis))
+
+    def _check(self, keywords: dict[str, Any]) -> None:
+        given = next((name for name, value in keywords.items() if value is not None), None)
+        if given is not None:
+            raise ValueError(f"'{self}' learns its values and takes the nearest: leave {given}= out")
+
+    def stages(self, x: float, **keywords: Any) -> Stages:
+        raise ValueError(f"the values of '{self}' come from an array: `encode` shows codes and levels")
+
+    def ends(self) -> Ends:
+        raise ValueError(f"the range of '{self}' comes from the data: `encode` shows the levels")
+
+    def __str__(self) -> str:
+        usual = {key: option.default for key, option in self.kind.options.items()}
+        said = [f"{key}={value}" for key, value in self.options if value != usual[key]]
+        said += [f"axis={self.axis}"] * (self.axis is not None)
+        name = f"{self.rule}{'' if self.count is None else self.count}"
+        return f"{name}[{','.join(said)}]" if said else name
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
+
+
+def finder(levels: Levels) -> Codebook:
+    """The codebook whose ranks are the codes: of the values themselves, or, where the boundaries are not
+    between them, of numbers that are."""
+    edges = levels.boundaries
+    if edges is None:
+        return Codebook.of(levels.values, ties=levels.ties)
+    v = levels.values
+    if not ((v[:-1] <= edges) & (edges <= v[1:])).all():
+        ends = np.concatenate(([edges[0] - 1 - abs(edges[0])], edges, [edges[-1] + 1 + abs(edges[-1])]))
+        v = (ends[:-1] + ends[1:]) / 2
+    return Codebook.of(v, ties=levels.ties, boundaries=edges)
+
+
+def _write(x: Array, levels: Levels, out: Array, engine: str | None) -> None:
+    """The code of each number."""
+    if levels.values.size != np.unique(levels.values).size:
+        raise ValueError(f"levels {levels.values.tolist()} are not distinct in float32: scale the data up")
+    form = finder(levels)
+    execute(Input(x), plan(form, policy(form), True, engine), out, None)
+
+
+def _register() -> None:
+    for name, rule in RULES.items():
+        shown = rule.counts[min(2, len(rule.counts) - 1)] if rule.counts else ""
+        varied = next((f"{k}={v}" for k, v in _EXAMPLES.items() if k in rule.options), "axis=0")
+        scaled_family(
+            pattern=rf"{name}(?P<count>\d{'+' if rule.counts else '{0}'})",
+            options={**rule.options, "axis": Option(("an integer",), None, r"[+-]?\d+")},
+            examples=(f"{name}{shown}", f"{name}{shown}[{varied}]"),
+        )(_builder(name, rule))
+
+
+_EXAMPLES = {"ratio": "best", "t": "0.1", "init": "density"}
+
+
+def _builder(name: str, rule: Rule) -> Any:
+    def build(match: re.Match[str], spec: str, axis: str | None, **options: str) -> Learned:
+        count = int(match["count"]) if rule.counts else None
+        if rule.counts and count not in rule.counts:
+            step = rule.counts.step
+            what = f"{rule.counts[0]} to {rule.counts[-1]}" + f" in steps of {step}" * (step > 1)
+            raise SpecError(f"{spec!r}: after {name} stands a number from {what}, got {count}", spec)
+        return Learned(name, count, tuple(options.items()), None if axis is None else int(axis))
+
+    build.__doc__ = f"Levels learned by {name}."
+    return build
+
+
+_register()

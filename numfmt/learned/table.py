@@ -1,0 +1,117 @@
+"""The rules by name: how values come from numbers, of how many bits there are, what may be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ..registry import Option
+
+if TYPE_CHECKING:
+    from ..quantizers import Levels
+
+Array = np.ndarray[Any, Any]
+NUMBER = r"[0-9.e+-]+"
+EIGHT = range(1, 9)
+
+
+class Rule(NamedTuple):
+    """From the numbers that share levels, the number behind the name and the options, to `Levels`."""
+
+    learn: Callable[[Array, int, dict[str, str]], Levels]
+    counts: range | None = None  # what may follow the name
+    options: dict[str, Option] = {}  # noqa: RUF012  never changed
+
+
+def _bwn(x: Array, _: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import Levels, bwn
+
+    a = float(bwn(x[None]).scales[0, 0])
+    if not a:
+        raise ValueError("bwn: every number is 0, so that no scale comes from them")
+    return Levels(np.array([-a, a]), np.zeros(1), "up")
+
+
+def _twn(x: Array, _: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import twn
+
+    return twn(x, o["ratio"] if o["ratio"] == "best" else float(o["ratio"]))
+
+
+def _ttq(x: Array, _: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import ttq
+
+    return ttq(x, float(o["t"]))
+
+
+def _elbfit(x: Array, count: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import elb_integers, elb_projection
+
+    return elb_projection(x, elb_integers(count // 2)).levels
+
+
+def _inq(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import inq
+
+    return inq(x, bits)
+
+
+def _lsq(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import lsq
+
+    return lsq(x, bits)
+
+
+def _dorefa(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import dorefa
+
+    return dorefa(x, bits)
+
+
+def _pwlq(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import pwlq_levels, pwlq_search
+
+    found = pwlq_search(x, bits, profile="paper")
+    return pwlq_levels(bits, found.p, found.m)
+
+
+def _lqnet(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import learned_basis
+
+    return learned_basis(x, bits).levels
+
+
+def _lloyd(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import lloyd_max
+
+    return lloyd_max(x, 1 << bits).levels
+
+
+def _kmeans(x: Array, bits: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import kmeans
+
+    return kmeans(x, 1 << bits, init=o["init"], seed=int(o["seed"]) if o["init"] == "random" else None).levels
+
+
+RULES = {
+    "bwn": Rule(_bwn),
+    "twn": Rule(_twn, options={"ratio": Option(("a number or best",), "0.7", f"{NUMBER}|best")}),
+    "ttq": Rule(_ttq, options={"t": Option(("a number",), "0.05", NUMBER)}),
+    "elbfit": Rule(_elbfit, range(3, 18, 2)),
+    "inq": Rule(_inq, range(3, 9)),
+    "lsq": Rule(_lsq, range(2, 9)),
+    "dorefa": Rule(_dorefa, EIGHT),
+    "pwlq": Rule(_pwlq, range(2, 9)),
+    "lqnet": Rule(_lqnet, EIGHT),
+    "lloyd": Rule(_lloyd, EIGHT),
+    "kmeans": Rule(
+        _kmeans,
+        EIGHT,
+        {
+            "init": Option(("linear", "density", "random"), "linear"),
+            "seed": Option(("an integer",), "0", r"\d+"),
+        },
+    ),
+}
