@@ -46,7 +46,7 @@ class Learned(ScaledFormat):
     axis : whose indices each learn their own levels; None: all numbers learn the same
 
     >>> numfmt.cast([0.9, -0.7, 0.5, 0.375, 0.1, 0.0], "twn").round(4)
-    array([ 0.6188, -0.6188,  0.6188,  0.6188,  0.    ,  0.    ])
+    array([ 0.6187, -0.6187,  0.6187,  0.6187,  0.    ,  0.    ])
     """
 
     rule: str
@@ -105,9 +105,9 @@ class Learned(ScaledFormat):
         RangeError : infinity; NaN without `nan=`
         ValueError : numbers from which the rule learns nothing; a keyword for other formats
 
-        >>> a = numfmt.encode([[0.9, -0.7], [0.5, 0.25]], "bwn[axis=0]")
-        >>> a.codes.tolist(), a.levels.round(3).tolist()
-        ([[1, 0], [1, 1]], [[-0.8, 0.8], [-0.375, 0.375]])
+        >>> a = numfmt.encode([[0.75, -0.25], [0.5, 0.25]], "bwn[axis=0]")
+        >>> a.codes.tolist(), a.levels.tolist()
+        ([[1, 0], [1, 1]], [[-0.5, 0.5], [-0.375, 0.375]])
         """
         self._check(keywords)
         return self._encoded(read(x), nan, axis, known_engine(engine))
@@ -133,8 +133,8 @@ class Learned(ScaledFormat):
         rows = form.rows(x)
         learned = [form.learn(row) for row in rows]
         codes = np.empty(rows.shape, np.uint8 if form.of.bits <= 8 else np.uint16)
-        for row, levels, out in zip(rows, learned, codes, strict=True):
-            _write(row, levels, out, engine)
+        for i, levels in enumerate(learned):
+            _write(rows[i], levels, codes[i], engine)
         table = np.array([levels.values for levels in learned], np.float32)
         return LearnedArray(form.whole(codes, x.shape), table, form)
 

@@ -71,8 +71,8 @@ class LearnedArray:
         values = values_for(result)
         rows = self.format.rows(self.codes)
         taken = np.empty(rows.shape, np.float32)
-        for row, levels, into in zip(rows, self.levels, taken, strict=True):
-            np.take(levels, row, out=into, mode="clip")
+        for i in range(len(rows)):
+            np.take(self.levels[i], rows[i], out=taken[i], mode="clip")
         values[...] = self.format.whole(taken, self.shape)
         return delivered(values, result)
 

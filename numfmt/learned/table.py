@@ -71,10 +71,12 @@ def _dorefa(x: Array, bits: int, o: dict[str, str]) -> Levels:
 
 
 def _pwlq(x: Array, bits: int, o: dict[str, str]) -> Levels:
-    from ..quantizers import pwlq_levels, pwlq_search
+    from ..quantizers import Levels, pwlq_search
 
     found = pwlq_search(x, bits, profile="paper")
-    return pwlq_levels(bits, found.p, found.m)
+    parts = np.arange(1 << bits - 1) / ((1 << bits - 1) - 1)
+    sizes = np.concatenate((parts * found.p, found.p + parts * (found.m - found.p)))
+    return Levels(np.unique(np.concatenate((-sizes, sizes))), ties="zero", numbers=2)
 
 
 def _lqnet(x: Array, bits: int, o: dict[str, str]) -> Levels:

@@ -63,6 +63,18 @@ from .piecewise import (
     uniform_expected_error,
 )
 from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
+from .ternary import tnn, ttq, twn
+from .uniform import (
+    dorefa,
+    dorefa_gradient,
+    inq,
+    lsq,
+    lsq_step,
+    pact,
+    wage_error,
+    wage_gradient,
+    wage_shift,
+)
 
 __all__ = [
     "COMPRESSORS",
@@ -98,6 +110,8 @@ __all__ = [
     "density_scale",
     "density_step",
     "density_ternary",
+    "dorefa",
+    "dorefa_gradient",
     "dsq_alpha",
     "dsq_slope",
     "e8_decode",
@@ -112,15 +126,19 @@ __all__ = [
     "elb_projection",
     "elias",
     "input_scales",
+    "inq",
     "kmeans",
     "learned_basis",
     "lloyd_max",
     "logarithmic_levels",
     "lqnet_activation_start",
     "lqnet_weight_start",
+    "lsq",
+    "lsq_step",
     "n2uq_start",
     "n2uq_weights",
     "optimal_levels",
+    "pact",
     "pwlq",
     "pwlq_breakpoint",
     "pwlq_expected_error",
@@ -133,6 +151,12 @@ __all__ = [
     "surrogates",
     "ternary_factorization",
     "terngrad",
+    "tnn",
+    "ttq",
+    "twn",
     "uniform_expected_error",
+    "wage_error",
+    "wage_gradient",
+    "wage_shift",
     "xnor_convolution",
 ]

@@ -19,8 +19,8 @@ class Levels(NamedTuple):
     values : float64, (k,), rising
     boundaries : float64, (k - 1,), rising; None: the mid-points of neighbours
     ties : str
-        Whose a boundary is: "even" (the value of even rank), "down", "up", "zero" (the value nearer to zero) or
-        "away".
+        Whose a boundary is: "even" or "odd" (the value of that rank), "down", "up", "zero" (the value nearer to
+        zero) or "away".
     numbers : int
         float32 numbers that a decoder needs besides the codes: k of a codebook, 1 of a scale.
     """
@@ -38,16 +38,18 @@ class Levels(NamedTuple):
         """
         v = self.values
         edges = (v[:-1] + v[1:]) / 2 if self.boundaries is None else self.boundaries
-        below, above = (np.searchsorted(edges, x, side) for side in ("left", "right"))
-        return np.where(self._goes_up(below), above, below).astype(np.uint16)
+        rank, last = (np.searchsorted(edges, x, side) for side in ("left", "right"))
+        while (rises := (rank < last) & self._goes_up(rank)).any():
+            rank = rank + rises
+        return np.asarray(rank).astype(np.uint16)
 
     def _goes_up(self, rank: Array) -> Array:
         """Whether a number on the boundary above that value takes the next one."""
         v = self.values[np.minimum(rank, self.values.size - 2)]
         above = self.values[np.minimum(rank + 1, self.values.size - 1)]
         match self.ties:
-            case "even":
-                return rank % 2 == 1
+            case "even" | "odd":
+                return rank % 2 == (self.ties == "even")
             case "zero":
                 return np.abs(above) < np.abs(v)
             case "away":

@@ -97,7 +97,9 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
         raise ValueError(f"t= is a share of the largest magnitude, 0 <= t < 1; got {t!r}")
     threshold = t * float(np.abs(numbers).max())
     sides = [
-        _mean_above(np.maximum(sign * numbers, 0), threshold, f"ttq, {name} weights") if given is None else given
+        _mean_above(np.maximum(sign * numbers, 0), threshold, f"ttq, {name} weights")
+        if given is None
+        else given
         for sign, name, given in ((-1, "negative", negative), (1, "positive", positive))
     ]
     return Levels(np.array([-sides[0], 0.0, sides[1]]), np.array([-threshold, threshold]), "away", 2)
