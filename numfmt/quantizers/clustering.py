@@ -231,6 +231,4 @@ def _until_no_gain(data: Ordered, levels: Array, tolerance: float, most: int) ->
 def _centroids(data: Ordered, cuts: Array, levels: Array) -> Array:
     """The mean of each run; the level itself where the run is empty."""
     counts = np.diff(cuts)
-    first, last = data.numbers[np.stack([cuts[:-1], cuts[1:] - 1]) * (counts > 0)]
-    means = np.clip(data.run_sums(cuts) / np.maximum(counts, 1), first, last)
-    return np.where(counts > 0, means, levels)
+    return np.where(counts > 0, data.run_sums(cuts) / np.maximum(counts, 1), levels)

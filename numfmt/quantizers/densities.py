@@ -23,7 +23,7 @@ Array = np.ndarray[Any, Any]
 _MOST = 1 << 12  # levels
 _NEWTON = 100  # steps at most: ten are usual
 _NEAR = 1e-6  # a step so short that rounding alone keeps the next from being much shorter
-_REACH, _PER_OCTAVE = 8, 64  # scales tried: the top level from 2**-8 to where the least is at 2**8
+_REACH, _PER_OCTAVE = 4, 64  # scales tried: from the top level at 2**-4 to the least at 2**4
 
 
 class Density(NamedTuple):

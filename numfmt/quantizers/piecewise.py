@@ -128,7 +128,7 @@ def pwlq_search(
 
     best = min(_FIRST, key=error)
     for step in _FINER:
-        near = range(best - 10 * step, best + 11 * step, step)
+        near = range(best - 10 * step, best + 10 * step, step)
         best = min([best, *(ratio for ratio in near if 0 < ratio < 1000)], key=error)
     return Breakpoint(best / 1000 * top, top, error(best))
 

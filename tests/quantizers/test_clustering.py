@@ -63,6 +63,15 @@ def test_the_optimum_is_that_of_all_partitions():
         assert found.mse * x.size == pytest.approx(float(least_error(x, k)), rel=1e-6, abs=1e-11)
 
 
+def test_the_optimum_bears_numbers_far_from_zero():
+    x = np.sort(np.random.default_rng(3).choice(1 << 12, 1000, replace=False)) * 0.7
+    near, far = optimal_levels(x, 400), optimal_levels(x + (1 << 22), 400)
+    runs = np.split(x, np.cumsum(far.counts)[:-1])
+    assert float(sum(about_mean(list(map(Fraction, run.tolist()))) for run in runs)) == pytest.approx(
+        near.mse * x.size
+    )
+
+
 @ways
 def test_no_way_beats_the_optimum(way):
     rng = np.random.default_rng(2)
