@@ -102,6 +102,16 @@ def test_kmeans_is_the_plain_alternation():
         assert found.levels.values == pytest.approx([float(v) for v in levels], rel=1e-7, abs=1e-15)
 
 
+def test_kmeans_is_that_of_scikit_learn():
+    cluster = pytest.importorskip("sklearn.cluster")
+    x = np.random.default_rng(21).laplace(size=3000)
+    start = np.sort(x)[(2 * np.arange(11) + 1) * 3000 // 22, None]
+    peer = cluster.KMeans(11, init=start, n_init=1, max_iter=1000, tol=0).fit(x[:, None])
+    found = kmeans(x, 11, init="density")
+    assert found.levels.values == pytest.approx(peer.cluster_centers_.ravel(), abs=1e-6)
+    assert found.mse == pytest.approx(peer.inertia_ / x.size, rel=1e-6)
+
+
 def test_published_examples():
     assert kmeans(W0, 4).levels.values == pytest.approx([-0.7, -0.002428571, 0.411666667, 0.9], abs=3e-8)
     shared = kmeans([[1.2, 1.3, 6.1], [0.9, 0.7, 6.9], [-1.0, -0.9, 1.0]], 3)
