@@ -64,6 +64,7 @@ from .piecewise import (
 )
 from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
 from .ternary import tnn, ttq, twn
+from .ternary_neurons import TernaryNeuron, ternary_neuron
 from .uniform import (
     dorefa,
     dorefa_gradient,
@@ -99,6 +100,7 @@ __all__ = [
     "SignGradient",
     "TernaryFactors",
     "TernaryGradient",
+    "TernaryNeuron",
     "best_ternary",
     "bwn",
     "bwnh",
@@ -150,6 +152,7 @@ __all__ = [
     "sign_compression",
     "surrogates",
     "ternary_factorization",
+    "ternary_neuron",
     "terngrad",
     "tnn",
     "ttq",

@@ -101,9 +101,9 @@ class DSQ(NamedTuple):
         return Levels(np.linspace(self.low, self.high, 2**self.bits), ties="up", numbers=2)
 
     def intervals(self, x: Any) -> tuple[Array, Array]:
-        """The interval of each element, from 0, and the place in it: -1/2 at its lower end, 1/2 at its upper."""
+        """The interval of each element, from 0, and the place in it: -1/2 at its lower end, almost 1/2."""
         place = (np.clip(finite_numbers(x, "DSQ"), self.low, self.high) - self.low) / self.step
-        interval = np.minimum(np.floor(place), 2**self.bits - 2)
+        interval = np.floor(place)
         return interval, place - interval - 0.5
 
     def rise(self, place: Array) -> tuple[Array, Array]:

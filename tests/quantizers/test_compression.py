@@ -239,6 +239,17 @@ def test_statistics_of_the_real_gradient():
     assert bits == [1 + 32 / REAL[:64].size, 2 + 40 / REAL[:64].size]
 
 
+def test_statistics_beside_numpy():
+    g = HARD["normal"]
+    (row,) = compression_statistics(g, {"QSGD": qsgd}, range(7))
+    decoded = np.stack([qsgd(g, seed).decode() for seed in range(7)])
+    norm = (g * g).sum()
+    assert row.variance == pytest.approx(decoded.var(axis=0, ddof=1).sum() / norm, rel=1e-12)
+    assert row.bias == pytest.approx(math.sqrt(((decoded.mean(axis=0) - g) ** 2).sum() / norm), rel=1e-12)
+    assert row.error == pytest.approx(((decoded - g) ** 2).sum() / 7 / norm, rel=1e-12)
+    assert row.by_chance == pytest.approx(math.sqrt(row.variance / 7), rel=1e-12)
+
+
 def test_the_table_of_statistics():
     table = compression_statistics(HARD["normal"], {"QSGD": qsgd, "sign": sign_compression}, range(2))
     assert [row["method"] for row in table.to_dicts()] == ["QSGD", "sign"]

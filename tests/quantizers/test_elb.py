@@ -123,6 +123,17 @@ def test_admm_serves_the_loss_better_than_the_nearest_point():
     assert np.median(gains) < 0.9
 
 
+def test_a_round_of_admm_by_hand():
+    """f = w**2 / 2 at w = 3 with Q = 1, a = 3: slopes are w + 2 (w - 3) at 3, 3, and at 3 - 0.2 * 3, 1.2."""
+    state = elb_admm([3.0], lambda w: w, (-1, 1), penalty=2.0, rate=0.1, predictor=0.2, steps=1)
+    assert state.weights[0] == pytest.approx(3 - 0.1 * (2.4 - 1.2))
+    assert state.multipliers[0] == pytest.approx(-0.12)
+    twice = elb_admm([3.0], lambda w: w, (-1, 1), penalty=2.0, rate=0.1, predictor=0.2, steps=2)
+    w, target = 2.88, 2.76 + 0.12
+    ahead = w - 0.2 * (w + 2 * (w - target))
+    assert twice.weights[0] == pytest.approx(w - 0.1 * (ahead + 2 * (ahead - target)))
+
+
 def test_admm_of_a_separable_loss_stays_at_the_projection():
     """Where every direction counts alike, the nearest point is what ADMM should keep."""
     aim = np.array([1.1, -0.9, 0.05, 1.0])

@@ -46,7 +46,10 @@ def test_value_and_derivative_of_dsq_by_a_complex_step(bits, alpha):
 def test_dsq_beyond_its_range():
     soft = DSQ(-0.5, 1.0, 2, 0.3)
     assert soft.soft([-9.0, 9.0]) == pytest.approx([-0.5, 1.0], abs=1e-15)
-    assert soft.derivative([-9.0, 9.0]).tolist() == [0.0, 0.0]
+    ends = [-0.5, 1.0]
+    assert soft.derivative(np.nextafter(ends, [-9, 9])).tolist() == [0.0, 0.0]
+    assert (soft.derivative(ends) > 0).all()
+    assert soft.soft(ends) == pytest.approx(ends, abs=1e-15)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 5])

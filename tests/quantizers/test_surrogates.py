@@ -202,6 +202,13 @@ def test_centroids_are_the_derivative_by_shared_weights():
     assert surrogates.centroids(G, codes, 6) == near(slope(lambda c: (G * c[codes]).sum(), np.zeros(6)))
 
 
+def test_frozen_weights_take_no_gradient():
+    assert surrogates.inq([[1.0, 2.0], [3.0, 4.0]], [[True, False], [False, True]]).tolist() == [
+        [0, 2],
+        [3, 0],
+    ]
+
+
 def test_the_result_is_no_view_of_the_gradient():
     g = np.ones(3)
     surrogates.ste(g, g)[0] = 5.0
