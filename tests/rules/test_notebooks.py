@@ -22,6 +22,7 @@ PUBLIC = {
     "interop",
     "metrics",
     "plotting",
+    "quantizers",
     "testing",
     "training",
     "vectors",
