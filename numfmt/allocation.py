@@ -15,8 +15,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .comparison import Row, compare
+from .blocks import SharedScale
+from .comparison import Row, compare_tensors, format_list
+from .format import Format
+from .measurement import job_of
+from .scaled import ScaledFormat
 from .table import Column, Table, counted, decibels, short
+from .tensors import tensors_of
 
 Array = np.ndarray[Any, Any]
 
@@ -117,7 +122,7 @@ class Allocation:
 def sensitivities(
     tensors: Any, formats: Any, *, rounding: Any = None, seed: int | None = None
 ) -> Sensitivities:
-    """The squared error and the bits of each tensor in each format, from the rows of `numfmt.compare`.
+    """The squared error and the bits of each tensor in each format, by what measures for `numfmt.compare`.
 
     What lies beyond the range of a format saturates, so that every element has an error.
 
@@ -143,8 +148,13 @@ def sensitivities(
     e2m1fn 8 0.04
     f16 32 0.0
     """
-    table = compare(tensors, formats, rounding=rounding, overflow="saturate", seed=seed)
-    return Sensitivities(tuple(map(_of_row, table)))
+    jobs = [job_of(fmt, rounding, _overflow(fmt), None, seed) for fmt in format_list(formats)]
+    return Sensitivities(tuple(map(_of_row, compare_tensors(tensors_of(tensors), jobs))))
+
+
+def _overflow(fmt: Format | ScaledFormat) -> str | None:
+    """Saturation, where a format leaves a choice; the others have no numbers beyond their range."""
+    return "saturate" if isinstance(fmt, (Format, SharedScale)) else None
 
 
 def _of_row(row: Row) -> Sensitivity:

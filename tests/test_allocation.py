@@ -127,6 +127,19 @@ def test_what_overflows_has_an_error():
     assert [r.squared_error for r in table] == pytest.approx([(1e6 - top) ** 2 for top in (240, 448, 65504)])
 
 
+@pytest.mark.parametrize(
+    "spec", ["kmeans3", "twn[axis=0]", "gguf_q4_0", "nvfp4", "mxfp8", "deepseek_128x128", "nf4"]
+)
+def test_formats_of_all_kinds(spec):
+    x = 300 * RNG.standard_normal((4, 32))
+    (found,) = sensitivities(x, spec)
+    decoded = np.asarray(numfmt.cast(x, spec), np.float64)
+    assert np.isfinite(decoded).all()
+    assert found.squared_error == pytest.approx(np.square(x - decoded).sum())
+    bits = getattr(numfmt.encode(x, spec), "bits_per_element", 4)
+    assert found.bits == round(bits * x.size)
+
+
 def test_stochastic_rounding():
     how = {"rounding": "stochastic", "seed": 3}
     expected = numfmt.compare(TENSORS, "e4m3fn", overflow="saturate", **how)

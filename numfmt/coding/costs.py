@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..blocks import BlockArray
+from ..learned import LearnedArray
 from ..table import Column, Table, counted, decimal
 from .huffman import entropy, huffman_fields
 from .runs import run_length_fields, zero_run_fields
@@ -114,8 +115,9 @@ def storage_cost(
 
     Parameters
     ----------
-    codes : array_like of integers from 0 on, any shape, or BlockArray
-        Of a `BlockArray` the scales and zero points are counted as `shared`, and codes are residues.
+    codes : array_like of integers from 0 on, any shape, BlockArray or LearnedArray
+        What `encode` gives has its scales, zero points or learned numbers counted as `shared`; codes of less than
+        0 have 2**bits added.
     bits : int, optional, 1 to 16
         Of a code; as many as the largest needs, if not given.
     codebook_bits : int
@@ -186,16 +188,15 @@ def _bits_of_codebook(bits: Any) -> int:
 
 
 def _shared_bits(codes: Any) -> int:
-    """Scales, zero points and the offset of a `BlockArray`."""
-    if not isinstance(codes, BlockArray):
+    """Scales, zero points and the offset of a `BlockArray`, the numbers that a `LearnedArray` has learned."""
+    if not isinstance(codes, (BlockArray, LearnedArray)):
         return 0
-    zeros = 0 if codes.zeros is None else codes.format.of.bits * codes.zeros.size
-    return codes.format.scale_bits(codes.shape) + zeros
+    return round((codes.bits_per_element - codes.format.of.bits) * codes.size)
 
 
 def _held(codes: Any) -> int:
     """Bytes of an array as it is."""
-    return int(codes.codes.nbytes if isinstance(codes, BlockArray) else np.asarray(codes).nbytes)
+    return int((codes.codes if isinstance(codes, (BlockArray, LearnedArray)) else np.asarray(codes)).nbytes)
 
 
 def _sizes(fields: Sequence[Field]) -> dict[str, int]:

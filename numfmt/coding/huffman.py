@@ -156,7 +156,7 @@ def huffman_encode(codes: Any, bits: int | None = None) -> Coded:
 
     Parameters
     ----------
-    codes : array_like of integers, or BlockArray
+    codes : array_like of integers, BlockArray or LearnedArray
         Any shape, taken in C order.
     bits : int, optional, 1 to 16
         Of a code; as many as the largest needs, if not given.

@@ -70,7 +70,7 @@ def run_length_encode(codes: Any, gap_bits: int = 5, bits: int | None = None) ->
 
     Parameters
     ----------
-    codes : array_like of integers, or BlockArray
+    codes : array_like of integers, BlockArray or LearnedArray
         Any shape, taken in C order.
     gap_bits : int, 1 to 16
         Of the length of a run: it has 1 to 2**gap_bits codes.

@@ -64,7 +64,7 @@ def csr_encode(codes: Any, gap_bits: int = 5, bits: int | None = None, zero: int
 
     Parameters
     ----------
-    codes : array_like of integers, or BlockArray
+    codes : array_like of integers, BlockArray or LearnedArray
     gap_bits : int, 1 to 16
         Of a gap, the number of zeros before a code in its row, 0 to 2**gap_bits - 1; a longer one takes entries of
         `zero` itself. The paper has 8 for convolutions and 5 for layers that are fully connected.

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..blocks import BlockArray
 from ..errors import RangeError
+from ..learned import LearnedArray
 
 Array = np.ndarray[Any, Any]
 Shape = tuple[int, ...]
@@ -76,17 +77,16 @@ class Coded:
 
 
 def codes_of(codes: Any, bits: int | None = None) -> Codes:
-    """The codes of an array of integers or of a `BlockArray`, checked; without `bits` as wide as the largest.
+    """The codes of an array of integers or of a scaled format, checked; without `bits` as wide as the largest.
 
     >>> codes_of([[0, 5]])
     Codes(flat=array([0, 5], dtype=uint16), shape=(1, 2), bits=3)
     """
-    if isinstance(codes, BlockArray):
+    if isinstance(codes, (BlockArray, LearnedArray)):
         width = codes.format.of.bits
         if bits not in (None, width):
             raise ValueError(f"codes of '{codes.format}' have {width} bits, got bits={bits}; leave it out")
-        given = codes.format.own_codes(codes.codes).astype(np.int64) & ((1 << width) - 1)
-        return codes_of(given, width)
+        return codes_of(_residues(codes, width), width)
     given = np.asarray(codes)
     if given.size and given.dtype.kind not in "iu":
         raise TypeError(f"codes are integers from 0 on, got an array of dtype {given.dtype}")
@@ -101,6 +101,13 @@ def codes_of(codes: Any, bits: int | None = None) -> Codes:
             int(bad.sum()), given.size, place,
         )  # fmt: skip
     return Codes(given.astype(np.uint16).reshape(-1), given.shape, width)
+
+
+def _residues(array: BlockArray | LearnedArray, width: int) -> Array:
+    """Codes from 0 on: those of two's complement less than 0 have 2**width added."""
+    if isinstance(array, LearnedArray):
+        return array.codes
+    return array.format.own_codes(array.codes).astype(np.int64) & ((1 << width) - 1)
 
 
 def _width(bits: Any, name: str) -> int:

@@ -119,6 +119,19 @@ def test_blocks(spec):
         assert stream.length + costs.way(way).shared == costs.way(way).bits
 
 
+@pytest.mark.parametrize("spec", ["kmeans4", "twn", "lloyd3[axis=0]"])
+def test_learned_levels(spec):
+    a = numfmt.encode(np.load(DATA)["weight"][:64, :96], spec)
+    costs = numfmt.storage_cost(a)
+    assert costs.way("packed").bits == round(a.bits_per_element * a.size)
+    assert costs.way("packed").codes == a.format.of.bits * a.size
+    assert costs.way("codes in memory").codes == 8 * a.codes.nbytes
+    for way, (encode, decode, _) in CODERS.items():
+        stream = encode(a)
+        assert np.array_equal(decode(stream), a.codes)
+        assert stream.length + costs.way(way).shared == costs.way(way).bits
+
+
 def test_packed_is_what_pack_writes():
     codes = np.arange(31) % 8
     assert numfmt.storage_cost(codes, bits=3).way("packed").bits == 93
