@@ -28,7 +28,7 @@ class LearnedBasis(NamedTuple):
     digits : what bits 0 and 1 of a code stand for: (-1, 1) for weights, (0, 1) for activations
     error : mean squared error on the data it was learned from
 
-    Source: LQ-Nets, section 3.1.
+    Source: LQ-Nets; microsoft/LQ-Nets, learned_quantization.py.
 
     >>> LearnedBasis(np.array([0.25, 0.5]), (-1, 1), 0.0).levels.values.tolist()
     [-0.75, -0.25, 0.25, 0.75]
@@ -145,17 +145,21 @@ def qem_step(
 
     Errors: `ValueError` for data that are empty, not finite, or have fewer distinct values than levels.
 
-    Source: LQ-Nets, algorithm 1 and equations 7 to 9; learned_quantization.py.
+    Source: LQ-Nets (QEM); learned_quantization.py.
 
     >>> qem_step([1.0, 3.0, -1.0, -3.0], [0.9, 1.9]).basis.round(12).tolist()
     [1.0, 2.0]
     """
-    if not 0 <= keep < 1 or not ridge >= 0:
-        raise ValueError(f"a step needs 0 <= keep < 1 and ridge >= 0, got {keep} and {ridge}")
     numbers = finite_numbers(x, "a basis")
     old = _checked_basis(numbers, finite_numbers(basis, "a basis"), digits)
-    new = _refitted(numbers, LearnedBasis(old, digits, 0.0), ridge)
-    return _with_error(numbers, keep * old + (1 - keep) * new, digits)
+    return _with_error(numbers, _moved(numbers, old, digits, keep, ridge), digits)
+
+
+def _moved(x: Array, basis: Array, digits: tuple[int, int], keep: float, ridge: float) -> Array:
+    """The basis after one step."""
+    if not 0 <= keep < 1 or not ridge >= 0:
+        raise ValueError(f"a step needs 0 <= keep < 1 and ridge >= 0, got {keep} and {ridge}")
+    return keep * basis + (1 - keep) * _refitted(x, LearnedBasis(basis, digits, 0.0), ridge)
 
 
 def learned_basis(
@@ -190,12 +194,12 @@ def learned_basis(
     first = _started(numbers, bits, tuple(digits)) if start is None else finite_numbers(start, "a basis")  # type: ignore[arg-type]
     if first.shape != (bits,):
         raise ValueError(f"a basis of {bits} bits starts from {bits} numbers, got shape {first.shape}")
-    now = _with_error(numbers, _checked_basis(numbers, first, digits), digits)
+    now = _checked_basis(numbers, first, digits)
     for _ in range(steps):
-        before, now = now, qem_step(numbers, now.basis, digits, keep=keep, ridge=ridge)
-        if np.abs(now.basis - before.basis).max() <= SETTLED * np.abs(now.basis).max():
+        before, now = now, _moved(numbers, now, digits, keep, ridge)
+        if np.abs(now - before).max() <= SETTLED * np.abs(now).max():
             break
-    return now
+    return _with_error(numbers, now, digits)
 
 
 class NonuniformThresholds(NamedTuple):
@@ -210,7 +214,7 @@ class NonuniformThresholds(NamedTuple):
     Thresholds are the middles of the intervals; the output is (2 / n) times how many of them are below
     x * scale_in, times scale_out, n = 2**bits - 1.
 
-    Source: N2UQ, section 3.1; liuzechun/Nonuniform-to-Uniform-Quantization, resnet.py (LTQ).
+    Source: N2UQ; liuzechun/Nonuniform-to-Uniform-Quantization, resnet.py (LTQ).
 
     >>> steps = NonuniformThresholds(np.array([0.5, 1.0, 0.5]))
     >>> steps.thresholds.tolist()
@@ -290,7 +294,7 @@ def n2uq_weights(w: Any, bits: int, axis: int = 0) -> FilterLevels:
 
     Errors: `ValueError` for a filter whose weights are all 0.
 
-    Source: N2UQ, section 3.3; resnet.py (HardQuantizeConv).
+    Source: N2UQ; resnet.py (HardQuantizeConv).
 
     >>> n2uq_weights([[1.0, -2.0, 0.1, 0.0]], bits=2).codes.tolist()
     [[3, 0, 2, 2]]

@@ -53,7 +53,7 @@ def bwn(w: Any, axis: int = 0) -> BinaryFilters:
     sign(0) is +1. The code of the authors gives 0 there, and first takes the mean over input channels away
     and clamps to +-1.
 
-    Source: XNOR-Net, equations 3 to 6; allenai/XNOR-Net, util.lua.
+    Source: XNOR-Net (binary weight networks); allenai/XNOR-Net, util.lua.
 
     >>> bwn([[0.5, -1.5], [0.0, 1.0]]).scales.tolist()
     [[1.0], [0.5]]
@@ -83,7 +83,7 @@ def input_scales(image: Any, size: tuple[int, int]) -> Array:
     -------
     float64, (..., height - size[0] + 1, width - size[1] + 1)
 
-    Source: XNOR-Net, equation 11 and section 3.2.
+    Source: XNOR-Net.
 
     >>> input_scales([[[1.0, -2.0, 3.0], [0.0, 1.0, 1.0]]], (2, 2)).tolist()
     [[1.0, 1.75]]
@@ -108,7 +108,7 @@ def xnor_convolution(image: Any, w: Any) -> Array:
     -------
     float64, (..., filters, height', width')
 
-    Source: XNOR-Net, equation 11.
+    Source: XNOR-Net.
 
     >>> xnor_convolution([[[1.0, -2.0, 3.0], [0.0, 1.0, 1.0]]], [[[[1.0, -1.0], [1.0, 1.0]]]]).tolist()
     [[[4.0, 0.0]]]
@@ -159,7 +159,7 @@ def bwnh(w: Any, inputs: Any, *, sweeps: int = 50) -> HashedFilter:
 
     Errors: `ValueError` for shapes that do not fit, and for inputs that carry none of the products.
 
-    Source: Hu, Wang, Cheng, sections 3.2 and 3.3; the update is derived from the objective.
+    Source: Hu, Wang, Cheng; the update is derived from the objective.
 
     >>> found = bwnh([0.9, -0.2, 0.1], [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0], [0.0, 1.0, 2.0]])
     >>> found.signs.tolist(), round(found.scale, 6)

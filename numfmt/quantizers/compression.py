@@ -26,7 +26,7 @@ from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
 SCALE_BITS = 32
-CLIP = 2.5  # standard deviations, TernGrad section 3.4
+CLIP = 2.5  # standard deviations, as TernGrad
 _WORDS = 1 << 32
 
 
@@ -150,7 +150,7 @@ def terngrad(
     Errors: `ValueError` for gradients that are empty or not finite, and for equal elements, not 0, where
     clipping by a deviation of 0 would leave nothing.
 
-    Source: TernGrad, equations 1 to 3 and 8 (section 3.4); wenwei202/terngrad, bingrad_common.py.
+    Source: TernGrad; wenwei202/terngrad, bingrad_common.py.
 
     >>> sent = terngrad([0.5, -0.1, 0.0, 0.4], seed=3, clip=None)
     >>> sent.scale, sent.codes.tolist()
@@ -214,7 +214,7 @@ class NormedGradient(NamedTuple):
         omega(1 + how many are not 0), then of each of these omega(how many places on), sign, omega(|code|).
         The count in front is this library's: the paper does not say how a bucket ends.
 
-        Source: QSGD, section 3.2 and appendix A.2 (Code_s, and Code'_s for many levels).
+        Source: QSGD (the codes of few and of many levels).
         """
         size = np.abs(self.codes.reshape(-1).astype(np.int64))
         places = np.flatnonzero(size)
@@ -320,7 +320,7 @@ def qsgd(g: Any, seed: int, *, levels: int = 1, bucket: int | None = None) -> No
 
     Errors: `ValueError` for gradients that are empty or not finite, and for levels or buckets out of range.
 
-    Source: QSGD, section 3.1 (equation 4), lemma 3.1; buckets: section 4.
+    Source: QSGD.
 
     >>> sent = qsgd([3.0, 0.0, -4.0], seed=0, levels=5)
     >>> sent.norms.tolist(), sent.codes.tolist()
@@ -398,7 +398,7 @@ def sign_compression(g: Any, seed: int = 0) -> SignGradient:
     g : array_like of finite numbers, any shape
     seed : not used; all compressors are called alike
 
-    Source: Bernstein et al., algorithm 1; Karimireddy et al., section 4 (the scaled sign).
+    Source: Bernstein et al.; Karimireddy et al. (the scaled sign).
 
     >>> sign_compression([0.5, -1.5, 0.0, 2.0]).scale
     1.0

@@ -20,7 +20,7 @@ Array = np.ndarray[Any, Any]
 def elb_integers(powers: int, zero: bool = True) -> tuple[int, ...]:
     """+-1, +-2, ... +-2**(powers - 1), and 0.
 
-    Source: Leng et al., section 3.1.
+    Source: Leng et al.
 
     >>> elb_integers(3), elb_integers(1, zero=False)
     ((-4, -2, -1, 0, 1, 2, 4), (-1, 1))
@@ -117,7 +117,7 @@ def elb_projection(
     Errors: `ValueError` for data that are empty, not finite or all 0, and where the start leaves no integer
     but 0.
 
-    Source: Leng et al., section 3.2 (the two closed forms).
+    Source: Leng et al. (the two closed forms).
 
     >>> w = [0.9, -0.7, 0.5, 0.375, 0.36, -0.2, 0.1, 0.05, 0.02, 0.01, 0.003, 0.0]
     >>> found = elb_projection(w, elb_integers(2))
@@ -200,7 +200,7 @@ def elb_admm(
 
     Errors: those of `elb_projection`; also where the steps are so long that the weights leave the floats.
 
-    Source: Leng et al., section 3 (equations 7 to 12), algorithm 1; the extragradient of Korpelevich, 1976.
+    Source: Leng et al.; the extragradient method is Korpelevich's, 1976.
 
     >>> state = elb_admm([1.2, -0.7], lambda w: w - np.array([1.2, -0.7]), (-1, 1), penalty=1.0, rate=0.2)
     >>> state.projection.decode().round(3).tolist()
@@ -210,8 +210,10 @@ def elb_admm(
         raise ValueError(f"the penalty and the rate are above 0, got {penalty} and {rate}")
     w = finite_numbers(weights, "ADMM").copy()
     state = AdmmState(w, elb_projection(w, allowed), np.zeros_like(w))
-    for _ in range(steps):
-        state = _admm_round(state, gradient, penalty, rate, rate if predictor is None else predictor, inner)
+    ahead = rate if predictor is None else predictor
+    with np.errstate(over="ignore", invalid="ignore"):  # the next projection refuses what is not finite
+        for _ in range(steps):
+            state = _admm_round(state, gradient, penalty, rate, ahead, inner)
     return state
 
 

@@ -1,4 +1,4 @@
-"""Elias' codes of positive integers: gamma and omega. QSGD's wire uses omega, which the paper calls recursive.
+"""Elias' codes of positive integers: gamma and omega. QSGD's wire uses omega, the recursive one.
 
 P. Elias, "Universal codeword sets and representations of the integers", IEEE Transactions on Information
 Theory 21(2), 1975. Words are strings of "0" and "1".

@@ -52,7 +52,7 @@ def best_ternary(s: Any) -> Array:
     -------
     int8, (n,). Of several best the one with the fewest entries; among equal |s| the first come first.
 
-    Source: Kolda, O'Leary, section 4.1 (the subproblem of x); Wang, Cheng, section 3.1.
+    Source: Kolda, O'Leary (the subproblem of x); Wang, Cheng.
 
     >>> best_ternary([3.0, -2.5, 0.5]).tolist()
     [1, -1, 0]
@@ -85,7 +85,7 @@ def ternary_factorization(w: Any, terms: int, *, sweeps: int = 100) -> TernaryFa
 
     Errors: `ValueError` for data that are empty, not finite, no matrix, or all 0.
 
-    Source: Wang, Cheng, sections 3.1 and 3.2 (algorithm 1), without the recovery of full-precision weights;
+    Source: Wang, Cheng, without the recovery of full-precision weights;
     the start of y is this library's choice.
 
     >>> factors = ternary_factorization([[3.0, 1.0], [-3.0, 0.5]], 2)

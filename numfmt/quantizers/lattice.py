@@ -94,7 +94,7 @@ def d8_nearest(x: Any) -> Array:
     -------
     float64, (..., 8)
 
-    Source: Conway, Sloane, section V (algorithm 2).
+    Source: Conway, Sloane (the algorithm of D_n).
 
     >>> d8_nearest([0.6, 0.1, 0, 0, 0, 0, 0, 0]).tolist()
     [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0]
@@ -124,7 +124,7 @@ def e8_nearest(x: Any) -> Array:
     -------
     float64, (..., 8): all integers or all halves of odd integers, of even sum
 
-    Source: Conway, Sloane, section VI (algorithm 3 for cosets).
+    Source: Conway, Sloane (a union of cosets).
 
     >>> e8_nearest([0.6, 0.4, 0.5, 0.5, 0.4, 0.6, 0.3, 0.7]).tolist()
     [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]
@@ -208,7 +208,7 @@ class PaddedLattice(NamedTuple):
 def e8p_table() -> PaddedLattice:
     """The magnitudes of E8P in the order of the codes: by coordinates, then those of norm 12.
 
-    Source: QuIP#, section 4.2; Cornell-RelaxML/quip-sharp, lib/codebook/latticee8_padded12.py.
+    Source: QuIP#; Cornell-RelaxML/quip-sharp, lib/codebook/latticee8_padded12.py.
 
     >>> e8p_table().magnitudes[[0, 1, -1]].tolist()[1]
     [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 1.5]
@@ -269,7 +269,7 @@ def e8p_encode(x: Any) -> Array:
     -------
     uint16, shape of x without the last axis
 
-    Source: QuIP#, section 4.2; the layout is that of `e8p_decode`.
+    Source: QuIP#; the layout is that of `e8p_decode`.
 
     >>> e8p_decode(e8p_encode([0.3, 0.2, 0.1, 0.3, 0.3, 0.2, -0.4, -0.2])).tolist()
     [0.25, 0.25, 0.25, 0.25, 0.25, 0.25, -0.75, -0.75]

@@ -27,7 +27,7 @@ def dsq_slope(alpha: float, step: float) -> float:
     alpha : 0 < alpha < 1
     step : width of an interval, above 0
 
-    Source: DSQ, section 3.2; ModelTC/MQBench, fake_quantize/dsq.py.
+    Source: DSQ; ModelTC/MQBench, fake_quantize/dsq.py.
 
     >>> round(dsq_slope(0.2, 2 / 3), 9)
     3.295836866
@@ -42,7 +42,7 @@ def dsq_slope(alpha: float, step: float) -> float:
 def dsq_alpha(slope: float, step: float) -> float:
     """The alpha of a slope k: 1 - tanh(k step / 2), computed as 2 / (1 + exp(k step)).
 
-    Source: DSQ, section 3.2.
+    Source: DSQ.
 
     >>> round(dsq_alpha(dsq_slope(0.2, 2 / 3), 2 / 3), 12)
     0.2
@@ -63,7 +63,7 @@ class DSQ(NamedTuple):
     bits : 2**bits levels
     alpha : 0 < alpha < 1, see `dsq_slope`
 
-    Source: DSQ, equations 4 to 8.
+    Source: DSQ; ModelTC/MQBench, fake_quantize/dsq.py.
 
     >>> soft = DSQ(-1.0, 1.0, bits=2, alpha=0.2)
     >>> soft.soft([0.9, -0.7, 0.5, 0.0]).round(9).tolist()
@@ -152,7 +152,7 @@ class QuantizationNetwork(NamedTuple):
     offset : float; half the sum of the heights for symmetric levels, 0 for activations
     alpha, beta : scale of the output and of the input
 
-    Source: Quantization networks, equations 3 to 7; aliyun/alibabacloud-quantization-networks, anybit.py.
+    Source: Quantization networks; aliyun/alibabacloud-quantization-networks, anybit.py.
 
     >>> net = quantization_network([-1, 0, 1], boundaries=[-0.05, 0.05], largest=1.0)
     >>> net.hard([0.3, 0.01, -2.0]).tolist()
@@ -217,7 +217,7 @@ class QuantizationNetwork(NamedTuple):
         -------
         float64 : shape of x three times, and (..., n)
 
-        Source: Quantization networks, section 3.3.
+        Source: Quantization networks; anybit.py.
 
         >>> net = quantization_network([-1, 0, 1], boundaries=[-0.05, 0.05], largest=1.0)
         >>> [d.round(6).tolist() for d in net.derivatives([0.05], temperature=10.0)]
@@ -242,7 +242,7 @@ def quantization_network(levels: Any, boundaries: Any, largest: float) -> Quanti
 
     Errors: `ValueError` where levels or boundaries do not rise, or their counts do not fit.
 
-    Source: Quantization networks, sections 3.2 and 4.1; anybit.py.
+    Source: Quantization networks; anybit.py.
 
     >>> quantization_network([-4, -2, -1, 0, 1, 2, 4], range(-5, 6, 2), largest=5.0).heights.tolist()
     [2.0, 1.0, 1.0, 1.0, 1.0, 2.0]

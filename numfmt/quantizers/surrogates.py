@@ -72,7 +72,7 @@ def range_clipped(g: Any, x: Any, low: float, high: float) -> Array:
 def clipped_ste(g: Any, x: Any) -> Array:
     """g where |x| <= 1, else 0: the derivative of hard tanh, its ends included.
 
-    Source: Courbariaux et al., "Binarized neural networks", 2016, equation 4;
+    Source: Courbariaux et al., "Binarized neural networks", 2016;
     MatthieuCourbariaux/BinaryNet.
 
     >>> clipped_ste([3.0, 3.0, 3.0], [-1.0, 0.5, 1.1]).tolist()
@@ -96,7 +96,7 @@ def open_clipped_ste(g: Any, x: Any) -> Array:
 def pact(g: Any, x: Any, alpha: float) -> tuple[Array, float]:
     """By x: g where 0 <= x < alpha; by alpha: the sum of g where x >= alpha.
 
-    Source: Choi et al., "PACT: parameterized clipping activation", 2018, section 3.
+    Source: Choi et al., "PACT: parameterized clipping activation", 2018.
 
     >>> by_x, by_alpha = pact([1.0, 2.0, 4.0], [-0.5, 0.5, 3.0], alpha=3.0)
     >>> by_x.tolist(), by_alpha
@@ -116,7 +116,7 @@ def lsq_gradient_scale(count: int, high: int) -> float:
     count : N, elements that share the step
     high : QP, the largest integer
 
-    Source: LSQ, section 2.2.
+    Source: Esser et al., "Learned step size quantization", ICLR 2020.
 
     >>> lsq_gradient_scale(16, 4)
     0.125
@@ -137,7 +137,7 @@ def lsq(g: Any, x: Any, step: float, low: int, high: int) -> tuple[Array, float]
     step : above 0
     low, high : -QN and QP, the ends of the integers: -2**(b - 1) and 2**(b - 1) - 1, or 0 and 2**b - 1
 
-    Source: Esser et al., "Learned step size quantization", ICLR 2020, equations 3 and 5.
+    Source: Esser et al., "Learned step size quantization", ICLR 2020.
 
     >>> by_x, by_step = lsq([1.0, 1.0, 1.0], [0.9, -0.2, 0.1], step=0.5, low=-2, high=1)
     >>> by_x.tolist(), round(by_step, 12)
@@ -182,7 +182,7 @@ def apot(g: Any, x: Any, alpha: float, levels: Levels) -> tuple[Array, float]:
     alpha : the clipping threshold, above 0
     levels : of the unit range, from -1 (0 for activations) to 1
 
-    Source: Li, Dong, Wang, "Additive powers-of-two quantization", ICLR 2020, equation 5;
+    Source: Li, Dong, Wang, "Additive powers-of-two quantization", ICLR 2020;
     yhhhli/APoT_Quantization, quant_layer.py.
 
     >>> unit = Levels(np.array([-1.0, -0.5, 0.0, 0.5, 1.0]))
@@ -216,7 +216,7 @@ def dsq(g: Any, x: Any, quantizer: DSQ) -> tuple[Array, float, float]:
     With t = (x - low) / D of n = 2**bits - 1 intervals and h(t) the soft value in levels: by x, h'(t); by
     low, 1 - h / n - h' (1 - t / n); by high, h / n - h' t / n. Beyond the range 0 by x, and 1 by the end.
 
-    Source: DSQ, section 3.3.
+    Source: DSQ; through low and high the derivative of its formula.
 
     >>> by_x, by_low, by_high = dsq([1.0, 1.0], [0.0, 1.5], DSQ(-1.0, 1.0, bits=2, alpha=0.2))
     >>> by_x.round(9).tolist(), round(by_low, 9), round(by_high, 9)
@@ -239,7 +239,7 @@ def quantization_network(
 ) -> tuple[Array, float, float, Array]:
     """The true gradient of `QuantizationNetwork.soft` by x, alpha, beta and the biases.
 
-    Source: Quantization networks, section 3.3; `QuantizationNetwork.derivatives` has the formulas.
+    Source: Quantization networks; `QuantizationNetwork.derivatives` has the formulas.
 
     >>> net = QuantizationNetwork(np.array([1.0]), np.array([0.0]), 0.5, 2.0, 1.0)
     >>> [np.round(d, 6).tolist() for d in quantization_network([1.0], [0.0], net, 4.0)]
@@ -259,7 +259,7 @@ def _tanh_of_weights(w: Array) -> tuple[Array, float]:
 def dorefa_weights(g: Any, w: Any) -> Array:
     """g (1 - tanh(w)**2) / max |tanh w|: rounding passed straight through, the maximum held.
 
-    Source: Zhou et al., "DoReFa-Net", 2016, equation 9, with the maximum as a constant.
+    Source: Zhou et al., "DoReFa-Net", 2016, with the maximum as a constant.
 
     >>> dorefa_weights([1.0, 1.0], [0.0, 0.5]).round(6).tolist()
     [2.163953, 1.701836]
@@ -294,7 +294,7 @@ def xnor_weights(g: Any, w: Any, axis: int = 0) -> Array:
     ----------
     axis : whose places are filters
 
-    Source: Rastegari et al., "XNOR-Net", ECCV 2016, section 3.1. The code of the authors multiplies that by
+    Source: Rastegari et al., "XNOR-Net", ECCV 2016. The code of the authors multiplies that by
     n (1 - 1 / channels) for SGD.
 
     >>> xnor_weights([[1.0, 1.0]], [[0.5, -1.5]]).tolist()
@@ -312,7 +312,7 @@ def ttq(g: Any, w: Any, threshold: float, positive: float, negative: float) -> t
 
     By Wp: the sum of g where w > threshold; by Wn: minus the sum of g where w < -threshold.
 
-    Source: Zhu et al., "Trained ternary quantization", ICLR 2017, equations 7 and 8; czhu95/ternarynet.
+    Source: Zhu et al., "Trained ternary quantization", ICLR 2017; czhu95/ternarynet.
 
     >>> by_w, by_positive, by_negative = ttq([1.0, 1.0, 3.0], [0.9, 0.1, -0.9], 0.5, 2.0, 4.0)
     >>> by_w.tolist(), by_positive, by_negative
@@ -349,7 +349,7 @@ def n2uq(g: Any, x: Any, widths: Any, start: float) -> tuple[Array, Array, float
     ----------
     widths : array_like, (n,), above 0
 
-    Source: Liu et al., "Nonuniform-to-uniform quantization", CVPR 2022, section 3.2;
+    Source: Liu et al., "Nonuniform-to-uniform quantization", CVPR 2022;
     liuzechun/Nonuniform-to-Uniform-Quantization, resnet.py (LTQ), where widths are at least 1e-3.
 
     >>> by_x, by_widths, by_start = n2uq([1.0, 1.0], [0.25, 1.5], [0.5, 2.0], 0.0)
@@ -383,7 +383,7 @@ def centroids(g: Any, codes: Any, count: int) -> Array:
     -------
     float64, (count,)
 
-    Source: Han et al., "Deep compression", ICLR 2016, equation 3.
+    Source: Han et al., "Deep compression", ICLR 2016.
 
     >>> centroids([1.0, 2.0, 4.0], [0, 2, 0], 3).tolist()
     [5.0, 0.0, 2.0]
@@ -406,7 +406,7 @@ def inq(g: Any, frozen: Any) -> Array:
     ----------
     frozen : array_like of bool, shape of g
 
-    Source: Zhou et al., "Incremental network quantization", ICLR 2017, equation 8.
+    Source: Zhou et al., "Incremental network quantization", ICLR 2017.
 
     >>> inq([1.0, 2.0], [True, False]).tolist()
     [0.0, 2.0]

@@ -23,7 +23,8 @@ class TernaryNeuron(NamedTuple):
     low, high : low <= high
     agreement : share of the targets that it was fitted to and gives
 
-    Source: Alemdar et al., section III (the student's step with two thresholds).
+    Source: Alemdar et al. (the student's step with two thresholds); that a sum on a threshold gives 0 is this
+    library's choice.
     """
 
     low: float
@@ -54,7 +55,7 @@ def ternary_neuron(sums: Any, targets: Any) -> TernaryNeuron:
     sums : array_like of finite numbers, any shape: the ternary student's sums on samples
     targets : array_like of -1, 0 and 1, that shape: what the teacher gives there
 
-    Source: Alemdar et al., section III; the agreement as the aim and the search are this library's.
+    Source: Alemdar et al.; the agreement as the aim and the search are this library's.
 
     >>> ternary_neuron([-3, -1, 0, 2, 5], [-1, -1, 0, 0, 1])
     TernaryNeuron(low=-0.5, high=3.5, agreement=1.0)

@@ -174,7 +174,7 @@ def test_both_layouts_of_qsgd_are_chosen():
 @pytest.mark.parametrize("case", ["real", "normal", "heavy tails", "one large", "mostly zero", "equal sizes"])
 @pytest.mark.parametrize("levels", [1, 4, 16, 64])
 def test_the_variance_bound_of_qsgd(case, levels):
-    """Lemma 3.1, with the variance as the formula gives it, and as seeds show it."""
+    """The bound of the paper, with the variance as the formula gives it, and as seeds show it."""
     g = HARD[case].reshape(-1).astype(float)
     norm = float(np.linalg.norm(g))
     place = np.abs(g) / norm * levels

@@ -152,6 +152,7 @@ BAD = [
     (lambda: elb_projection(W0, (-1, 0, 1), start=-1.0), "first scale is above 0"),
     (lambda: elb_integers(0), "at least one power"),
     (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=0.0, rate=1.0), "penalty and the rate"),
+    (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=9.0, rate=9.0, steps=300), "element 0 of 12 is"),
 ]
 
 

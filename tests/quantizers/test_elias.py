@@ -1,4 +1,4 @@
-"""Elias' codes: the published words, round trips, lengths, no word the start of another."""
+"""Elias' codes: known words, round trips, lengths, no word the start of another."""
 
 import itertools
 
@@ -7,7 +7,7 @@ import pytest
 
 from numfmt.quantizers import elias
 
-OMEGA = {  # Elias 1975, table of the first words
+OMEGA = {
     1: "0", 2: "100", 3: "110", 4: "101000", 7: "101110", 8: "1110000", 15: "1111110", 16: "10100100000",
     100: "1011011001000", 1000: "11100111111010000", 1_000_000: "1010010011111101000010010000000",
 }  # fmt: skip
@@ -19,7 +19,7 @@ CODES = {
 }
 
 
-def test_published_words():
+def test_known_words():
     assert {n: elias.omega_word(n) for n in OMEGA} == OMEGA
     assert {n: elias.gamma_word(n) for n in GAMMA} == GAMMA
 
