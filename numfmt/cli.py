@@ -272,16 +272,18 @@ def formats(as_json: JsonOption = False, as_csv: CsvOption = False) -> None:
 
 
 def _format_line(name: str) -> dict[str, Any]:
+    from .learned import Learned
     from .limits import LARGE, finfo
 
-    form, limits = parse(name), finfo(name)
+    form = parse(name)
     own = form.of if isinstance(form, ScaledFormat) else form
     bits = form.bits_per_element(LARGE) if isinstance(form, ScaledFormat) else form.bits
+    limits = None if isinstance(form, Learned) else finfo(name)
     return {
         "name": name,
         "bits": round(bits, 3),
-        "max": own.end_text(limits.max),
-        "smallest": f"{float(limits.smallest_subnormal):.6g}",
+        "max": own.end_text(limits.max) if limits else "learned",
+        "smallest": f"{float(limits.smallest_subnormal):.6g}" if limits else "learned",
         "inf": "-" if own.infinity() is None else "yes",
         "nan": "-" if own.nan() is None else "yes",
         "also": ", ".join([*(a for a, o in ALIASES.items() if o == name), *RECIPES.get(name, ())][:2]),

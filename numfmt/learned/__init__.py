@@ -7,6 +7,7 @@ functions of `numfmt.quantizers`, which take other parameters too.
     twn[ratio=0.7]            -a, 0, a beyond ratio * E|x|; ratio=best: the least squared error    2 bits
     ttq[t=0.05]               -n, 0, p beyond t * max|x|                                           2 bits
     elbfit3 ... elbfit17      0, 1, 2, 4 ... of both signs times the scale that alternation finds
+    fit[of=apot4]             any format of up to 12 bits, under the scale of the least squared error
     inq3 ... inq8             powers of two from that of the largest down
     lsq2 ... lsq8             equal steps, the one that LSQ begins with
     dorefa1 ... dorefa8       equal steps of tanh(x), from -1 to 1: not near x itself

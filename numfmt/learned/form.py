@@ -20,7 +20,7 @@ from ..format import Format
 from ..formats.codebook import Codebook
 from ..formats.fixed import Fixed
 from ..reference import policy
-from ..registry import Option, scaled_family
+from ..registry import RECIPES, Option, element, scaled_family
 from ..scaled import Ends, ScaledFormat, Stages
 from .learned_array import Array, LearnedArray
 from .table import RULES, Rule
@@ -220,29 +220,33 @@ def _write(x: Array, levels: Levels, out: Array, engine: str | None) -> None:
 
 def _register() -> None:
     for name, rule in RULES.items():
-        shown = rule.counts[min(2, len(rule.counts) - 1)] if rule.counts else ""
-        varied = next((f"{k}={v}" for k, v in _EXAMPLES.items() if k in rule.options), "axis=0")
+        RECIPES.update(dict.fromkeys((e for e in rule.examples if "[" not in e), ()))
         scaled_family(
-            pattern=rf"{name}(?P<count>\d{'+' if rule.counts else '{0}'})",
+            pattern=rf"{name}(?P<count>{r'[0-9]+' if rule.counts else ''})",
             options={**rule.options, "axis": Option(("an integer",), None, r"[+-]?\d+")},
-            examples=(f"{name}{shown}", f"{name}{shown}[{varied}]"),
+            examples=rule.examples,
         )(_builder(name, rule))
 
 
-_EXAMPLES = {"ratio": "best", "t": "0.1", "init": "density"}
-
-
 def _builder(name: str, rule: Rule) -> Any:
-    def build(match: re.Match[str], spec: str, axis: str | None, **options: str) -> Learned:
+    def build(match: re.Match[str], spec: str, axis: str | None, **options: str | None) -> Learned:
         count = int(match["count"]) if rule.counts else None
         if rule.counts and count not in rule.counts:
             step = rule.counts.step
             what = f"{rule.counts[0]} to {rule.counts[-1]}" + f" in steps of {step}" * (step > 1)
             raise SpecError(f"{spec!r}: after {name} stands a number from {what}, got {count}", spec)
-        return Learned(name, count, tuple(options.items()), None if axis is None else int(axis))
+        given = {key: _text(key, value, rule, spec) for key, value in options.items()}
+        return Learned(name, count, tuple(given.items()), None if axis is None else int(axis))
 
     build.__doc__ = f"Levels learned by {name}."
     return build
+
+
+def _text(key: str, value: str | None, rule: Rule, spec: str) -> str:
+    """An option as it is kept: formats by their name."""
+    if value is None:
+        raise SpecError(f"{spec!r}: {key}= is needed, as in '{rule.examples[0]}'", spec)
+    return str(element(value)) if key == "of" else value
 
 
 _register()

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..registry import Option
+from ..format import Format
+from ..registry import Option, element
 
 if TYPE_CHECKING:
     from ..quantizers import Levels
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 NUMBER = r"[0-9.e+-]+"
 EIGHT = range(1, 9)
+MOST_BITS = 12
 
 
 class Rule(NamedTuple):
     """From the numbers that share levels, the number behind the name and the options, to `Levels`."""
 
     learn: Callable[[Array, int, dict[str, str]], Levels]
+    examples: tuple[str, ...]  # the first is the usual one
     counts: range | None = None  # what may follow the name
     options: dict[str, Option] = {}  # noqa: RUF012  never changed
 
@@ -97,19 +100,45 @@ def _kmeans(x: Array, bits: int, o: dict[str, str]) -> Levels:
     return kmeans(x, 1 << bits, init=o["init"], seed=int(o["seed"]) if o["init"] == "random" else None).levels
 
 
+def _fit(x: Array, _: int, o: dict[str, str]) -> Levels:
+    from ..quantizers import best_scale
+
+    return best_scale(x, shape_of(element(o["of"]))).levels
+
+
+def shape_of(form: Format) -> Levels:
+    """The values of a format and the boundaries between them; ties go to the even rank where the format's
+    own is told by its codes."""
+    from ..quantizers import Levels
+
+    if not (form.bits <= MOST_BITS and form.largest):
+        raise ValueError(f"fit takes elements of at most {MOST_BITS} bits, got '{form}'")
+    values = np.unique([float(value) for _, value in form.values()])
+    edges, ties = getattr(form, "boundaries", ()), getattr(form, "ties", "even")
+    return Levels(values, np.array([float(e) for e in edges]) if edges else None, ties)
+
+
 RULES = {
-    "bwn": Rule(_bwn),
-    "twn": Rule(_twn, options={"ratio": Option(("a number or best",), "0.7", f"{NUMBER}|best")}),
-    "ttq": Rule(_ttq, options={"t": Option(("a number",), "0.05", NUMBER)}),
-    "elbfit": Rule(_elbfit, range(3, 18, 2)),
-    "inq": Rule(_inq, range(3, 9)),
-    "lsq": Rule(_lsq, range(2, 9)),
-    "dorefa": Rule(_dorefa, EIGHT),
-    "pwlq": Rule(_pwlq, range(2, 9)),
-    "lqnet": Rule(_lqnet, EIGHT),
-    "lloyd": Rule(_lloyd, EIGHT),
+    "bwn": Rule(_bwn, ("bwn", "bwn[axis=0]")),
+    "twn": Rule(
+        _twn,
+        ("twn", "twn[ratio=best]"),
+        options={"ratio": Option(("a number or best",), "0.7", f"{NUMBER}|best")},
+    ),
+    "ttq": Rule(_ttq, ("ttq", "ttq[t=0.1]"), options={"t": Option(("a number",), "0.05", NUMBER)}),
+    "elbfit": Rule(_elbfit, ("elbfit5", "elbfit7[axis=0]"), range(3, 18, 2)),
+    "fit": Rule(
+        _fit, ("fit[of=apot4]", "fit[of=e2m1fn,axis=0]"), options={"of": Option(("a format",), None, r".+")}
+    ),
+    "inq": Rule(_inq, ("inq5", "inq3[axis=0]"), range(3, 9)),
+    "lsq": Rule(_lsq, ("lsq4", "lsq2[axis=0]"), range(2, 9)),
+    "dorefa": Rule(_dorefa, ("dorefa2", "dorefa4[axis=0]"), EIGHT),
+    "pwlq": Rule(_pwlq, ("pwlq4", "pwlq3[axis=0]"), range(2, 9)),
+    "lqnet": Rule(_lqnet, ("lqnet3", "lqnet2[axis=0]"), EIGHT),
+    "lloyd": Rule(_lloyd, ("lloyd4", "lloyd3[axis=0]"), EIGHT),
     "kmeans": Rule(
         _kmeans,
+        ("kmeans4", "kmeans3[init=density]", "kmeans2[init=random,seed=5]"),
         EIGHT,
         {
             "init": Option(("linear", "density", "random"), "linear"),

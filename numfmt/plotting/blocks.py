@@ -66,7 +66,7 @@ def bits_against_error(tensors: Any, formats: Any = None, path: Path = None) -> 
 
 
 def _recipes() -> list[Any]:
-    return [form for form in map(parse, RECIPES) if not getattr(form, "whole_blocks", False)]
+    return [form for form in map(parse, RECIPES) if isinstance(form, Block)]
 
 
 def _group(form: Any) -> int:

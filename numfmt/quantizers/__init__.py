@@ -62,8 +62,9 @@ from .piecewise import (
     pwlq_search,
     uniform_expected_error,
 )
+from .scaling import Fit, best_scale
 from .soft import DSQ, QuantizationNetwork, dsq_alpha, dsq_slope, quantization_network
-from .ternary import tnn, ttq, twn
+from .ternary import ttq, twn
 from .ternary_neurons import TernaryNeuron, ternary_neuron
 from .uniform import (
     dorefa,
@@ -88,6 +89,7 @@ __all__ = [
     "CompressionRow",
     "CompressionTable",
     "FilterLevels",
+    "Fit",
     "HashedFilter",
     "LearnedBasis",
     "Levels",
@@ -101,6 +103,7 @@ __all__ = [
     "TernaryFactors",
     "TernaryGradient",
     "TernaryNeuron",
+    "best_scale",
     "best_ternary",
     "bwn",
     "bwnh",
@@ -154,7 +157,6 @@ __all__ = [
     "ternary_factorization",
     "ternary_neuron",
     "terngrad",
-    "tnn",
     "ttq",
     "twn",
     "uniform_expected_error",

@@ -103,18 +103,3 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
         for sign, name, given in ((-1, "negative", negative), (1, "positive", positive))
     ]
     return Levels(np.array([-sides[0], 0.0, sides[1]]), np.array([-threshold, threshold]), "away", 2)
-
-
-def tnn(low: float, high: float) -> Levels:
-    """Ternary Neural Networks' activation: the sign of a sum outside low ... high, 0 in between, ends included.
-
-    A neuron that compares its integer sum with two thresholds multiplies nothing. The teacher draws its
-    activations: stochastic rounding of tanh(x) to `ternary`. Alemdar et al., "Ternary Neural Networks for
-    Resource-Efficient AI Applications", IJCNN 2017, section III: from a secondary source.
-
-    >>> tnn(-2, 3).quantized(np.array([-3, -2, 0, 3, 4])).tolist()
-    [-1.0, 0.0, 0.0, 0.0, 1.0]
-    """
-    if not low <= high:
-        raise ValueError(f"thresholds rise: low <= high, got {low!r} and {high!r}")
-    return Levels(np.array([-1.0, 0.0, 1.0]), np.array([low, high], np.float64), "zero", 2)

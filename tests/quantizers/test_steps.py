@@ -18,8 +18,7 @@ def test_pact():
     assert halves.quantized(np.array([0.5, 1.5, 2.5])).tolist() == [0, 2, 2]  # ties to even steps
 
 
-def test_tnn_and_ttq():
-    assert quantizers.tnn(0, 0).quantized(np.array([-1, 0, 1])).tolist() == [-1, 0, 1]
+def test_ttq():
     learned = quantizers.ttq([0.9, -0.7, 0.5, 0.01], positive=2.0, negative=0.5)
     assert learned.quantized(np.array([0.9, 0.04, -0.1])).tolist() == [2, 0, -0.5]
     assert quantizers.ttq([1.0, -1.0], t=0.5, positive=3, negative=1).quantized(np.array([0.5])) == 3
@@ -86,7 +85,6 @@ def test_wage_gradients():
         (lambda: quantizers.twn([1, np.nan]), "element 1 of 2 is nan"),
         (lambda: quantizers.twn([1.0, 2.0], 5), "no magnitude is above the threshold 7.5, the largest is 2"),
         (lambda: quantizers.ttq([1.0, -1.0], 1), "0 <= t < 1"),
-        (lambda: quantizers.tnn(1, 0), "low <= high"),
         (lambda: quantizers.pact(0, 2), "above 0 and finite"),
         (lambda: quantizers.lsq([1.0], 1), "from 2 to 16, got 1"),
         (lambda: quantizers.inq([1.0], 9), "from 3 to 8, got 9"),
