@@ -18,7 +18,7 @@ from ..engine import pool
 from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
-_SORTED_AT_ONCE = 1 << 20  # numbers below which a second thread does not pay
+_ONE_THREAD = 1 << 20  # numbers for which a second thread does not pay
 _AT_ONCE = 1 << 20  # numbers widened to float64 at once
 
 
@@ -38,17 +38,18 @@ class Ordered:
     @cached_property
     def spreads(self) -> tuple[Array, Array, Array]:
         """Of each whole block: a centre near its mean, its distances from there summed, and their squares."""
-        parts = [_spread(part) for part in self._wide_blocks()] or [(np.empty(0),) * 3]
-        centres, distances, squares = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return centres, distances, squares
+        blocks, step = self._blocks(), _AT_ONCE // self.block
+        result = np.empty((3, len(blocks)))
+
+        def fill(share: tuple[int, int]) -> None:
+            for start, stop in pool.ranges(*share, step):
+                result[:, start:stop] = _spread(blocks[start:stop].astype(np.float64))
+
+        pool.run(fill, pool.shares(len(blocks), _threads(self.numbers.size)))
+        return result[0], result[1], result[2]
 
     def _blocks(self) -> Array:
         return self.numbers[: self.numbers.size // self.block * self.block].reshape(-1, self.block)
-
-    def _wide_blocks(self) -> Any:
-        blocks = self._blocks()
-        step = _AT_ONCE // self.block
-        return (blocks[i : i + step].astype(np.float64) for i in range(0, len(blocks), step))
 
     def distinct(self) -> int:
         """How many different numbers there are."""
@@ -56,8 +57,8 @@ class Ordered:
 
     def cuts(self, levels: Array) -> Array:
         """Where the runs nearest to rising levels begin and end: int64, (k + 1,). A tie is the lower level's."""
-        halves = levels / 2
-        inner = self.numbers.searchsorted(self._rounded_down(halves[:-1] + halves[1:]), "right")
+        middles = self._rounded_down((levels[:-1] + levels[1:]) / 2)
+        inner = self.numbers.searchsorted(middles, "right")
         return np.concatenate([[0], inner, [self.numbers.size]])
 
     def _rounded_down(self, bounds: Array) -> Array:
@@ -112,17 +113,26 @@ def _spread(blocks: Array) -> tuple[Array, Array, Array]:
 def ordered(x: Any, runs: int, what: str) -> Ordered:
     """The numbers of an array, in blocks that suit so many runs; `ValueError` where there are none, or one is not
     finite."""
-    numbers = np.array(wide(read(x)), order="C").reshape(-1)
-    _sort(numbers)
+    numbers = _sorted(wide(read(x)).reshape(-1))
     if not numbers.size or not np.isfinite(numbers[[0, -1]]).all():
         finite_numbers(x, what)
     return Ordered(numbers, 1 << isqrt(numbers.size // runs).bit_length())
 
 
-def _sort(numbers: Array) -> None:
-    """In place: each thread sorts a piece, and one merges them. The order of equal numbers shows nowhere."""
-    threads = pool.thread_limit() if numbers.size > _SORTED_AT_ONCE else 1
-    pieces = pool.shares(numbers.size, threads)
-    pool.run(lambda piece: numbers[slice(*piece)].sort(), pieces)
+def _threads(count: int) -> int:
+    return pool.thread_limit() if count > _ONE_THREAD else 1
+
+
+def _sorted(x: Array) -> Array:
+    """A copy in rising order: each thread sorts a piece, and one merges them. Equal numbers may lie in any order."""
+    result, pieces = np.empty_like(x), pool.shares(x.size, _threads(x.size))
+
+    def fill(piece: tuple[int, int]) -> None:
+        part = slice(*piece)
+        result[part] = x[part]
+        result[part].sort()
+
+    pool.run(fill, pieces)
     if len(pieces) > 1:
-        numbers.sort(kind="stable")
+        result.sort(kind="stable")
+    return result
