@@ -20,6 +20,7 @@ import numfmt.gemm
 import numfmt.gemmlowp
 import numfmt.gguf
 import numfmt.quant_state
+import numfmt.quantizers
 import numfmt.testing
 import numfmt.training
 import numfmt.vectors
@@ -150,6 +151,7 @@ def public():
         numfmt.gemmlowp,
         numfmt.gguf,
         numfmt.quant_state,
+        numfmt.quantizers,
         numfmt.flexpoint,
         numfmt.training,
         numfmt.vectors,
