@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .levels import Levels, finite_numbers
+from .ordered import Ordered, ordered
 
 Array = np.ndarray[Any, Any]
 UPPER_QUARTILE = 0.6745  # of the normal law, as the authors of LQ-Nets write it
@@ -85,45 +86,49 @@ def _doubling(first: float, bits: int) -> Array:
     return np.asarray(first * 2.0 ** np.arange(bits))
 
 
-def _started(x: Array, bits: int, digits: tuple[int, int]) -> Array:
+def _started(data: Ordered, bits: int, digits: tuple[int, int]) -> Array:
     """The starts of the authors with the root mean square of the data for the deviation they assume."""
-    size = math.sqrt(float((x * x).mean()))
+    size = math.sqrt(float(np.square(data.numbers, dtype=np.float64).mean()))
     if digits == (0, 1):
         return lqnet_activation_start(bits) * size
     return _doubling(UPPER_QUARTILE * size / 2 ** (bits - 1), bits)
 
 
-def _checked_basis(x: Array, start: Array, digits: tuple[int, int]) -> Array:
+def _checked_basis(data: Ordered, start: Array, digits: tuple[int, int]) -> Array:
     if tuple(digits) not in ((-1, 1), (0, 1)):
         raise ValueError(f"the digits of a basis are (-1, 1) or (0, 1), got {digits}")
-    if start.ndim != 1:
-        raise ValueError(f"a basis is one row of numbers, got shape {start.shape}")
-    if np.unique(x).size < 2**start.size:
+    if data.distinct() < 2**start.size:
         raise ValueError(
-            f"{start.size} bits have {2**start.size} levels, and the data have {np.unique(x).size} distinct"
+            f"{start.size} bits have {2**start.size} levels, and the data have {data.distinct()} distinct"
             " values. Take fewer bits"
         )
     return start
 
 
-def _refitted(x: Array, now: LearnedBasis, ridge: float) -> Array:
+def _refitted(data: Ordered, now: LearnedBasis, ridge: float) -> Array:
     """The least squares basis of the codes that the data have now.
 
     Solved for the change, so that digits that no element tells apart stay as they are.
     """
     codes = now.codes.astype(np.float64)
-    ranks = now.levels.codes(x).reshape(-1)
-    counts = np.bincount(ranks, minlength=len(codes))
-    sums = np.bincount(ranks, x.reshape(-1), len(codes))
-    gram = codes.T @ (counts[:, None] * codes)
-    missing = codes.T @ sums - gram @ now.basis
+    cuts = data.cuts(codes @ now.basis)
+    gram = codes.T @ (np.diff(cuts)[:, None] * codes)
+    missing = codes.T @ data.run_sums(cuts) - gram @ now.basis
     change = np.linalg.lstsq(gram + ridge * np.eye(len(gram)), missing, rcond=None)[0]
-    return now.basis + change
+    return np.asarray(now.basis + change)
 
 
-def _with_error(x: Array, basis: Array, digits: tuple[int, int]) -> LearnedBasis:
-    away = x - LearnedBasis(basis, digits, 0.0).levels.quantized(x)
-    return LearnedBasis(basis, digits, float((away * away).mean()))
+def _moved(data: Ordered, basis: Array, digits: tuple[int, int], keep: float, ridge: float) -> Array:
+    """The basis after one step."""
+    if not 0 <= keep < 1 or not ridge >= 0:
+        raise ValueError(f"a step needs 0 <= keep < 1 and ridge >= 0, got {keep} and {ridge}")
+    return keep * basis + (1 - keep) * _refitted(data, LearnedBasis(basis, digits, 0.0), ridge)
+
+
+def _with_error(data: Ordered, basis: Array, digits: tuple[int, int]) -> LearnedBasis:
+    levels = LearnedBasis(basis, digits, 0.0).levels.values
+    error = data.squared_errors(data.cuts(levels), levels) / data.numbers.size
+    return LearnedBasis(basis, digits, error)
 
 
 def qem_step(
@@ -150,16 +155,11 @@ def qem_step(
     >>> qem_step([1.0, 3.0, -1.0, -3.0], [0.9, 1.9]).basis.round(12).tolist()
     [1.0, 2.0]
     """
-    numbers = finite_numbers(x, "a basis")
-    old = _checked_basis(numbers, finite_numbers(basis, "a basis"), digits)
-    return _with_error(numbers, _moved(numbers, old, digits, keep, ridge), digits)
-
-
-def _moved(x: Array, basis: Array, digits: tuple[int, int], keep: float, ridge: float) -> Array:
-    """The basis after one step."""
-    if not 0 <= keep < 1 or not ridge >= 0:
-        raise ValueError(f"a step needs 0 <= keep < 1 and ridge >= 0, got {keep} and {ridge}")
-    return keep * basis + (1 - keep) * _refitted(x, LearnedBasis(basis, digits, 0.0), ridge)
+    old = finite_numbers(basis, "a basis")
+    if old.ndim != 1:
+        raise ValueError(f"a basis is one row of numbers, got shape {old.shape}")
+    data = ordered(x, 2**old.size, "a basis")
+    return _with_error(data, _moved(data, _checked_basis(data, old, digits), digits, keep, ridge), digits)
 
 
 def learned_basis(
@@ -188,18 +188,18 @@ def learned_basis(
     >>> learned.basis.round(9).tolist(), round(learned.error, 9)
     ([0.287888889, 0.412111111], 0.022029463)
     """
-    numbers = finite_numbers(x, "a basis")
     if not 1 <= bits <= 8:
         raise ValueError(f"a basis has 1 to 8 bits, got {bits}")
-    first = _started(numbers, bits, tuple(digits)) if start is None else finite_numbers(start, "a basis")  # type: ignore[arg-type]
+    data = ordered(x, 2**bits, "a basis")
+    first = _started(data, bits, digits) if start is None else finite_numbers(start, "a basis")
     if first.shape != (bits,):
         raise ValueError(f"a basis of {bits} bits starts from {bits} numbers, got shape {first.shape}")
-    now = _checked_basis(numbers, first, digits)
+    now = _checked_basis(data, first, digits)
     for _ in range(steps):
-        before, now = now, _moved(numbers, now, digits, keep, ridge)
+        before, now = now, _moved(data, now, digits, keep, ridge)
         if np.abs(now - before).max() <= SETTLED * np.abs(now).max():
             break
-    return _with_error(numbers, now, digits)
+    return _with_error(data, now, digits)
 
 
 class NonuniformThresholds(NamedTuple):

@@ -134,6 +134,7 @@ BAD = [
     (lambda: learned_basis([1.0, 2.0, 3.0], 2), "4 levels, and the data have 3 distinct"),
     (lambda: learned_basis(W0, 9), "1 to 8 bits, got 9"),
     (lambda: learned_basis(W0, 2, start=[0.1]), "starts from 2 numbers"),
+    (lambda: qem_step(W0, [[0.1, 0.2]]), r"one row of numbers, got shape \(1, 2\)"),
     (lambda: qem_step(W0, [0.1, 0.2], (0, 2)), r"\(-1, 1\) or \(0, 1\)"),
     (lambda: qem_step(W0, [0.1, 0.2], keep=1.0), "0 <= keep < 1"),
     (lambda: n2uq_weights([[1.0], [0.0]], 2), "filter 1 has no weight but 0"),
