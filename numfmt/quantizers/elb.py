@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .levels import Levels, finite_numbers
+from .ordered import Ordered, ordered
 
 Array = np.ndarray[Any, Any]
 
@@ -84,14 +85,29 @@ def _numbers(x: Any) -> Array:
 
 def _best_scale(v: Array, q: Array, allowed: tuple[int, ...]) -> ScaledIntegers:
     """a = <V, Q> / <Q, Q>, the least squares scale of given integers."""
-    squares = float((q * q).sum())
+    scale = _least_squares(float((v * q).sum()), float((q * q).sum()))
+    away = v - scale * q
+    return ScaledIntegers(scale, q, float((away * away).mean()), tuple(sorted(allowed)))
+
+
+def _least_squares(product: float, squares: float) -> float:
     if not squares:
         raise ValueError(
             "every number is nearest to integer 0 at this start of the scale. Start smaller, or take `elb_optimum`"
         )
-    scale = float((v * q).sum()) / squares
-    away = v - scale * q
-    return ScaledIntegers(scale, q, float((away * away).mean()), tuple(sorted(allowed)))
+    return product / squares
+
+
+def _settled(size: Ordered, magnitudes: Array, scale: float, steps: int) -> float:
+    """The scale whose nearest integers alternating ends with, of ordered magnitudes."""
+    cuts = size.cuts(scale * magnitudes)
+    for _ in range(steps - 1):
+        better = _least_squares(float(size.run_sums(cuts) @ magnitudes), float(np.diff(cuts) @ magnitudes**2))
+        before, cuts = cuts, size.cuts(better * magnitudes)
+        if np.array_equal(before, cuts):
+            break
+        scale = better
+    return scale
 
 
 def _nearest(v: Array, scale: float, allowed: tuple[int, ...]) -> Array:
@@ -124,17 +140,12 @@ def elb_projection(
     >>> round(found.scale, 9), found.integers.tolist(), round(found.error, 9)
     (0.38625, [2, -2, 1, 1, 1, -1, 0, 0, 0, 0, 0, 0], 0.006913771)
     """
-    v = _numbers(x)
-    _magnitudes(allowed)
+    v, magnitudes = _numbers(x), _magnitudes(allowed)
     scale = float(np.abs(v).mean()) if start is None else start
     if not (scale > 0 and math.isfinite(scale)):
         raise ValueError(f"the first scale is above 0 and finite, got {scale}")
-    now = _best_scale(v, _nearest(v, scale, allowed), allowed)
-    for _ in range(steps - 1):
-        before, now = now, _best_scale(v, _nearest(v, now.scale, allowed), allowed)
-        if np.array_equal(before.integers, now.integers):
-            break
-    return now
+    size = ordered(np.abs(v), magnitudes.size, "a projection")
+    return _best_scale(v, _nearest(v, _settled(size, magnitudes, scale, steps), allowed), allowed)
 
 
 def elb_optimum(x: Any, allowed: tuple[int, ...]) -> ScaledIntegers:

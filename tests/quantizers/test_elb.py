@@ -72,6 +72,23 @@ def test_the_optimum_is_what_alternating_keeps_and_no_start_beats(allowed):
     assert best.error <= min(elb_projection(x, allowed, start=s).error for s in starts) * (1 + 1e-13)
 
 
+def plain_alternation(v, allowed, scale, steps):
+    for _ in range(steps):
+        q = np.array(allowed)[np.abs(v[:, None] - scale * np.array(allowed)).argmin(axis=1)]
+        scale = (v @ q) / (q @ q)
+    return scale, q
+
+
+@pytest.mark.parametrize("allowed", SETS.values(), ids=SETS)
+@pytest.mark.parametrize("steps", [1, 2, 3, 100])
+def test_alternating_beside_its_two_formulas(allowed, steps):
+    x = np.random.default_rng(6).laplace(size=2000)
+    scale, q = plain_alternation(x, allowed, 0.2, steps)
+    found = elb_projection(x, allowed, start=0.2, steps=steps)
+    assert found.scale == pytest.approx(scale, rel=1e-12)
+    assert np.array_equal(found.integers, q)
+
+
 @pytest.mark.parametrize("allowed", SETS.values(), ids=SETS)
 def test_the_error_never_rises(allowed):
     errors = [elb_projection(W0, allowed, start=0.07, steps=s).error for s in range(1, 15)]
