@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from . import gemm as gemm
     from . import gemmlowp as gemmlowp
     from . import interop as interop
+    from . import low_bit as low_bit
     from . import noise as noise
     from . import plotting as plotting
     from . import quant_state as quant_state
@@ -106,6 +107,7 @@ _LATE = {  # imported when they are first asked for, so that `import numfmt` sta
     "gemm_error": "gemm",
     "gemmlowp": "",
     "interop": "",
+    "low_bit": "",
     "matmul": "gemm",
     "mul": "arithmetic",
     "noise": "",

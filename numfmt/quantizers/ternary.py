@@ -74,7 +74,7 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
         The threshold is t * max|x|.
     positive, negative : float, optional
         Wp and Wn, which training learns, from 1 on. Left out: the mean magnitudes above the threshold, which
-        make the squared error least.
+        make the squared error least; of a side without such that of the other side.
 
     Returns
     -------
@@ -83,7 +83,7 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
 
     Raises
     ------
-    ValueError : zeros; a side without numbers above the threshold whose scale is not given
+    ValueError : no magnitude above the threshold, as of zeros; empty or not finite data
 
     Notes
     -----
@@ -96,10 +96,12 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
     if not 0 <= t < 1:
         raise ValueError(f"t= is a share of the largest magnitude, 0 <= t < 1; got {t!r}")
     threshold = t * float(np.abs(numbers).max())
-    sides = [
-        _mean_above(np.maximum(sign * numbers, 0), threshold, f"ttq, {name} weights")
+    below, above = (
+        _mean_above(
+            sign * numbers if (sign * numbers > threshold).any() else -sign * numbers, threshold, "ttq"
+        )
         if given is None
-        else given
-        for sign, name, given in ((-1, "negative", negative), (1, "positive", positive))
-    ]
-    return Levels(np.array([-sides[0], 0.0, sides[1]]), np.array([-threshold, threshold]), "away", 2)
+        else float(given)
+        for sign, given in ((-1, negative), (1, positive))
+    )
+    return Levels(np.array([-below, 0.0, above]), np.array([-threshold, threshold]), "away", 2)

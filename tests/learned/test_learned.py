@@ -217,7 +217,7 @@ def test_compare_counts_the_levels():
 
 BAD = {
     "twn": ([0.0, 0.0], "no magnitude is above the threshold 0"),
-    "ttq": ([1.0, 2.0], "ttq, negative weights: no magnitude is above the threshold"),
+    "ttq": ([0.0, -0.0], "ttq: no magnitude is above the threshold 0"),
     "kmeans2": ([1.0, 2.0, 2.0], "kmeans"),
     "lloyd1": ([3.0, 3.0], "lloyd_max"),
     "lsq3": ([0.0], "every number is 0"),

@@ -19,6 +19,8 @@ def test_pact():
 
 
 def test_ttq():
+    assert quantizers.ttq([3.0, 1.0, -0.01]).values.tolist() == [-2, 0, 2]
+    assert quantizers.ttq([3.0, 1.0, -4.0]).values.tolist() == [-4, 0, 2]
     learned = quantizers.ttq([0.9, -0.7, 0.5, 0.01], positive=2.0, negative=0.5)
     assert learned.quantized(np.array([0.9, 0.04, -0.1])).tolist() == [2, 0, -0.5]
     assert quantizers.ttq([1.0, -1.0], t=0.5, positive=3, negative=1).quantized(np.array([0.5])) == 3

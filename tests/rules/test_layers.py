@@ -23,7 +23,7 @@ LAYERS = {
     "L3": "engine",
     "L4": "formats blocks calibration gguf quantizers learned",
     "L5": "casting limits explanation packed packing picture quant_state",
-    "L6": "adam8bit tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics storage training vectors behaviours coding allocation",
+    "L6": "adam8bit tensors measurement comparison fixed_point arithmetic flexpoint gemm gemmlowp metrics storage training vectors behaviours coding allocation low_bit",
     "L7": "plotting testing interop",
     "L8": "cli __main__",
     "top": "__init__",
