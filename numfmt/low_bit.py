@@ -119,8 +119,8 @@ def low_bit_errors(
     >>> x = np.random.default_rng(0).standard_normal(4096)
     >>> for row in low_bit_errors(x, {"Lloyd-Max": ["lloyd4"], "APoT": ["fit[of=apot5]"]})[-2:]:
     ...     print(row.family, round(row.bits_per_element, 3), f"{row.gain_db:+.1f} dB")
-    Lloyd-Max 4.125 +0.2 dB
-    APoT 5.008 -2.1 dB
+    Lloyd-Max 4.125 +0.1 dB
+    APoT 5.008 -2.4 dB
     """
     chosen = {UNIFORM: FAMILIES[UNIFORM], **_chosen(families)}
     specs = list(dict.fromkeys(spec for own in chosen.values() for spec in own))

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST = 8  # tensors
+LOWEST = -12  # dB: what loses more is out of sight
 
 
 def low_bit_curves(errors: LowBitErrors, path: Path = None) -> Figure:
@@ -73,7 +74,7 @@ def _draw(ax: Axes, rows: Sequence[LowBitError], families: Sequence[str], field:
 def _finish(figure: Figure, axes: Any) -> None:
     for ax in axes[:, 1]:
         ax.axhline(0, color=DATA, lw=0.8)
-        ax.set_ylim(-12, 12)
+        ax.set_ylim(bottom=max(ax.get_ylim()[0], LOWEST))
     for ax in axes[-1]:
         ax.set_xlabel("bits an element, scales and codebooks counted in", fontsize=SMALL)
         ax.set_xlim(0.8, 9.2)
