@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from ..blocks.granularity import index_of
-from ..blocks.reading import plain, read, single
+from ..blocks.reading import read, single, wide
 from ..blocks.shared import float_dtype, known_engine, refused, result_dtype, returned
 from ..engine import inputs
 from ..engine.inputs import Input
@@ -127,7 +127,7 @@ class Learned(ScaledFormat):
 
     def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> LearnedArray:
         form = self._along(axis, given.array.shape)
-        x = form._finite(plain(given), nan)
+        x = form._finite(wide(given), nan)
         if not x.size:
             raise ValueError(f"'{self}' learns from numbers, and got an array without elements")
         rows = form.rows(x)

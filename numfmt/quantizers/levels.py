@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..blocks.reading import plain, read
+from ..blocks.reading import read, wide
 
 Array = np.ndarray[Any, Any]
 
@@ -68,7 +68,7 @@ class Levels(NamedTuple):
 
 def finite_numbers(x: Any, what: str) -> Array:
     """The numbers of an array, float64 in its shape; `ValueError` where it is empty or one is not finite."""
-    numbers = np.asarray(plain(read(x)), np.float64)
+    numbers = np.asarray(wide(read(x)), np.float64)
     if not numbers.size:
         raise ValueError(f"{what} learns from numbers, and got an array without elements")
     if not np.isfinite(numbers).all():

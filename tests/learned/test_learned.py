@@ -174,6 +174,12 @@ def test_layouts_and_engines_do_not_matter(spec):
         found = numfmt.encode(x, spec)
         assert found.levels.tobytes() == wanted.levels.tobytes()
         assert found.codes.tobytes() == wanted.codes.tobytes()
+    double = DRAWN.astype(np.float64) + 2.0**-40
+    wanted64 = numfmt.encode(double, spec)
+    for x in (np.asfortranarray(double), double.astype(">f8"), double[:, ::-1][:, ::-1]):
+        found = numfmt.encode(x, spec)
+        assert found.levels.tobytes() == wanted64.levels.tobytes()
+        assert found.codes.tobytes() == wanted64.codes.tobytes()
     for engine in ("reference", "numpy", "kernel"):
         assert numfmt.encode(DRAWN, spec, engine=engine).codes.tobytes() == wanted.codes.tobytes()
 

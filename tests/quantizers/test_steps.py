@@ -7,8 +7,16 @@ import numpy as np
 import pytest
 
 from numfmt import noise, quantizers
+from numfmt.quantizers.levels import finite_numbers
 
 G = np.random.default_rng(5).standard_normal((4, 300)) * 2.0 ** np.arange(-3, 1)[:, None]
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda x: x.astype(">f8"), lambda x: x[::-1][::-1]])
+def test_numbers_are_those_given(layout):
+    """No layout of float64 goes through float32, and integers come exactly."""
+    assert finite_numbers(layout(G), "x").tobytes() == G.tobytes()
+    assert finite_numbers([2**53, -1, 3], "x").tolist() == [2.0**53, -1, 3]
 
 
 def test_pact():
