@@ -20,6 +20,7 @@ PUBLIC = {
     "flexpoint",
     "gemmlowp",
     "interop",
+    "low_bit",
     "metrics",
     "plotting",
     "quantizers",
