@@ -53,6 +53,7 @@ from .lattice import (
     e8p_table,
 )
 from .levels import Levels
+from .magnitudes import Magnitudes
 from .optimal import optimal_levels
 from .piecewise import (
     Breakpoint,
@@ -93,6 +94,7 @@ __all__ = [
     "HashedFilter",
     "LearnedBasis",
     "Levels",
+    "Magnitudes",
     "NonuniformThresholds",
     "NormedGradient",
     "PaddedLattice",

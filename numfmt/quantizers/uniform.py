@@ -14,6 +14,7 @@ import numpy as np
 from ..noise import words
 from ..registry import element
 from .levels import Array, Levels, finite_numbers
+from .magnitudes import magnitudes_of
 
 WORD = 2.0**32  # of noise
 
@@ -23,7 +24,7 @@ def dorefa(x: Any, bits: int) -> Levels:
 
     Parameters
     ----------
-    x : array_like of finite real numbers, any shape: the weights of a layer, not all zero
+    x : array_like of finite real numbers, any shape: the weights of a layer, not all zero; or `Magnitudes`
     bits : int, 1 to 8
         With 1: sign(x) * E\\|x\\|, and 1 for 0.
 
@@ -39,14 +40,12 @@ def dorefa(x: Any, bits: int) -> Levels:
     >>> dorefa([0.9, -0.7, 0.375, 0.0], 2).quantized(np.array([0.9, -0.7, 0.375, 0.0])).round(4).tolist()
     [1.0, -1.0, 0.3333, 0.3333]
     """
-    numbers, width = finite_numbers(x, "dorefa"), _bits(bits, 1, 8)
-    largest = _largest(numbers, "dorefa")
+    sizes, width = magnitudes_of(x, "dorefa"), _bits(bits, 1, 8)
     if width == 1:
-        mean = float(np.abs(numbers).mean())
-        return Levels(np.array([-mean, mean]), np.zeros(1), "up")
+        return Levels(np.array([-sizes.mean, sizes.mean]), np.zeros(1), "up")
     n = (1 << width) - 1
     between = (2.0 * np.arange(n) + 1 - n) / n
-    return Levels((2.0 * np.arange(n + 1) - n) / n, np.arctanh(math.tanh(largest) * between), "up", 0)
+    return Levels((2.0 * np.arange(n + 1) - n) / n, np.arctanh(math.tanh(sizes.largest) * between), "up", 0)
 
 
 def dorefa_gradient(g: Any, bits: int, seed: int) -> Array:
@@ -85,7 +84,7 @@ def lsq_step(x: Any, bits: int, signed: bool = True) -> float:
 
     Parameters
     ----------
-    x : array_like of finite real numbers, not all zero
+    x : array_like of finite real numbers, not all zero; or `Magnitudes` of batches
     bits : int, 2 to 16 signed, 1 to 16 unsigned
     signed : bool
 
@@ -94,9 +93,8 @@ def lsq_step(x: Any, bits: int, signed: bool = True) -> float:
     >>> round(lsq_step([1.0, -3.0, 2.0], 4), 6)
     1.511858
     """
-    numbers = finite_numbers(x, "lsq_step")
-    _largest(numbers, "lsq_step")
-    return 2 * float(np.abs(numbers).mean()) / math.sqrt(_last(_bits(bits, 1 + signed, 16), signed))
+    last = (1 << _bits(bits, 1 + signed, 16) - signed) - 1
+    return 2 * magnitudes_of(x, "lsq_step").mean / math.sqrt(last)
 
 
 def lsq(x: Any, bits: int) -> Levels:
@@ -131,7 +129,7 @@ def inq(x: Any, bits: int) -> Levels:
 
     Parameters
     ----------
-    x : array_like of finite real numbers, not all zero: the weights of a layer
+    x : array_like of finite real numbers, not all zero: the weights of a layer; or `Magnitudes`
     bits : int, 3 to 8
 
     Returns
@@ -145,7 +143,7 @@ def inq(x: Any, bits: int) -> Levels:
     >>> inq([0.9, -0.3], 3).values.tolist()
     [-1.0, -0.5, 0.0, 0.5, 1.0]
     """
-    m, e = math.frexp(_largest(finite_numbers(x, "inq"), "inq"))
+    m, e = math.frexp(magnitudes_of(x, "inq").largest)
     form = element(f"pot{_bits(bits, 3, 8)}[variant=inq]")
     unit = math.ldexp(1.0, e if m >= 0.75 else e - 1)
     return Levels(np.array([float(value) * unit for _, value in form.values()]), ties="away")
@@ -159,7 +157,7 @@ def wage_shift(x: Any) -> float:
     >>> wage_shift([0.7, -0.1]), wage_shift([0.71])
     (0.5, 1.0)
     """
-    m, e = math.frexp(_largest(finite_numbers(x, "wage_shift"), "wage_shift"))
+    m, e = math.frexp(magnitudes_of(x, "wage_shift").largest)
     return math.ldexp(1.0, e - 1 + (2 * m * m >= 1))
 
 
@@ -189,17 +187,6 @@ def wage_gradient(g: Any, rate: float, seed: int, bits: int = 8) -> Array:
     drawn = words(seed, 0, numbers.size).reshape(numbers.shape).astype(np.float64)
     up = np.floor((sizes - np.floor(sizes)) * WORD) + drawn >= WORD
     return np.copysign((np.floor(sizes) + up) / steps, numbers)
-
-
-def _largest(numbers: Array, what: str) -> float:
-    largest = float(np.abs(numbers).max())
-    if not largest:
-        raise ValueError(f"{what}: every number is 0, so that no scale comes from them")
-    return largest
-
-
-def _last(bits: int, signed: bool) -> int:
-    return (1 << bits - signed) - 1
 
 
 def _bits(given: int, first: int, last: int) -> int:
