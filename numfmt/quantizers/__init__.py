@@ -78,6 +78,7 @@ from .uniform import (
     wage_gradient,
     wage_shift,
 )
+from .weights import Symmetric, apot_weights, syq
 
 __all__ = [
     "COMPRESSORS",
@@ -102,9 +103,11 @@ __all__ = [
     "Quantizer",
     "ScaledIntegers",
     "SignGradient",
+    "Symmetric",
     "TernaryFactors",
     "TernaryGradient",
     "TernaryNeuron",
+    "apot_weights",
     "best_scale",
     "best_ternary",
     "bwn",
@@ -156,6 +159,7 @@ __all__ = [
     "rises",
     "sign_compression",
     "surrogates",
+    "syq",
     "ternary_factorization",
     "ternary_neuron",
     "terngrad",

@@ -138,6 +138,8 @@ def test_wrpn_and_wage():
     assert np.rint(numfmt.cast(W0, "snorm4") * 7).tolist() == [6, -5, 4, 3, 3, -1, 1, 0, 0, 0, 0, 0]
     two = numfmt.cast(W0, "q0.1[symmetric]")
     assert two.tolist() == [0.5, -0.5, 0.5, 0.5, 0.5, 0, 0, 0, 0, 0, 0, 0]
+    linear = numfmt.cast(W0, "q1.2")  # LinearQuant of 3 bits, full scale 2
+    assert linear.tolist() == [1, -0.75, 0.5, 0.5, 0.25, -0.25, 0, 0, 0, 0, 0, 0]
     eight = numfmt.cast(W0, "q0.7[symmetric]") * 128
     assert eight.tolist() == [115, -90, 64, 48, 46, -26, 13, 6, 3, 1, 0, 0]
 
