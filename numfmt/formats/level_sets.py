@@ -60,7 +60,7 @@ def parse_binary(match: re.Match[str], spec: str, ties: str) -> Codebook:
     return named("binary", (Fraction(-1), Fraction(1)), "up", ties)
 
 
-@family(pattern="ternary", options={"ties": OWN}, examples=("ternary", "ternary[ties=away]"))
+@family(pattern="ternary", options={"ties": OWN}, examples=("ternary",))
 def parse_ternary(match: re.Match[str], spec: str, ties: str) -> Codebook:
     """-1, 0 and 1."""
     return ternary(ties)
@@ -73,7 +73,7 @@ def ternary(ties: str) -> Codebook:
 @family(
     pattern=r"(?P<signed>[us])norm(?P<bits>\d+)",
     options={"ties": OWN},
-    examples=("unorm1", "unorm2", "unorm8", "snorm4", "snorm8", "unorm4[ties=away]"),
+    examples=("unorm2", "unorm8", "snorm4", "snorm8"),
 )
 def parse_norm(match: re.Match[str], spec: str, ties: str) -> Codebook:
     """Integers over the largest: `unorm8` is 0, 1/255 ... 1, `snorm8` is -1 ... 1 in steps of 1/127."""
@@ -91,7 +91,7 @@ def parse_norm(match: re.Match[str], spec: str, ties: str) -> Codebook:
 @family(
     pattern=r"pwl(?P<bits>\d+)",
     options={"p": Option(("a number",), None, r"[0-9./e+-]+"), "ties": OWN},
-    examples=("pwl4[p=0.25]", "pwl2[p=0.3]", "pwl8[p=0.35]", "pwl3[p=1/4,ties=even]"),
+    examples=("pwl4[p=0.25]", "pwl2[p=1/4,ties=even]"),
 )
 def parse_piecewise(match: re.Match[str], spec: str, p: str, ties: str) -> Codebook:
     """Two steps: 2**(b - 1) magnitudes up to the break point p, and as many from p to 1; b + 1 bits are stored."""

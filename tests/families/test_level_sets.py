@@ -210,7 +210,7 @@ def log_rounded(x, spec):
     return math.copysign(value, x) if fmt.signed or x > 0 else 0.0
 
 
-@pytest.mark.parametrize("spec", examples("log"))
+@pytest.mark.parametrize("spec", [*examples("log"), "log2u[clip=paper,fsr=3]", "log5[fsr=-4]"])
 def test_logarithms_by_powers(spec):
     x = hard_values(spec)
     x = x[np.isfinite(x)][:3000]
@@ -279,7 +279,10 @@ def test_stochastic_binary_is_the_hard_sigmoid():
         assert (drawn == 1).mean() == min(max((x + 1) / 2, 0), 1)
 
 
-@pytest.mark.parametrize("spec", ["binary", "ternary", "apot4", "log3", "shiftcnn", "unorm8", "pwl4[p=0.3]"])
+@pytest.mark.parametrize(
+    "spec",
+    ["binary", "ternary", "apot4", "log3", "shiftcnn", "unorm8", "pwl8[p=0.35]", "pot4[ties=even]", "log6"],
+)
 def test_a_value_stays_and_engines_agree(spec):
     held = np.array([float(v) for v in values(spec)])
     assert numfmt.cast(held, spec).tolist() == held.tolist()
