@@ -368,12 +368,16 @@ def cast(
 
 def _check_scaled(form: ScaledFormat, target: Path, codes: bool) -> None:
     from .blocks import SharedScale
+    from .learned import Learned
     from .storage import KINDS
 
     if codes and not isinstance(form, SharedScale):
-        raise UsageError(
-            f"codes and scales of '{form}' lie in .gguf files alone; leave --codes out for values"
+        kept = (
+            "learned levels lie in no file"
+            if isinstance(form, Learned)
+            else "scales lie in .gguf files alone"
         )
+        raise UsageError(f"codes of '{form}' cannot be written, {kept}; leave --codes out for values")
     if codes and target.suffix.lower() not in KINDS:
         raise UsageError(f"--codes of '{form}' come with scales: name an output of {' or '.join(KINDS)}")
 
