@@ -144,8 +144,6 @@ MISUSE = [
     ),
     (("cast", "x.npy", "y.npz", "--to", "gguf_q4_0", "--codes"), "leave --codes out for values"),
     (("cast", "x.npy", "y.npz", "--to", "kmeans1", "--codes"), "learned levels lie in no file"),
-    (("explain", "0.3", "kmeans4"), "the values of 'kmeans4' come from an array"),
-    (("info", "twn"), "the range of 'twn' comes from the data"),
     (("cast", "x.npy", "y.npy", "--to", "mxfp5"), "Did you mean 'mxfp4'"),
     (("explain", "abc", "bf16"), "'abc' is not a number"),
     (("explain", "1", "abc", "mxfp4"), "'abc' is not a number"),

@@ -78,10 +78,10 @@ def _sum(sizes: Array) -> int:
     shifts = e - 53 - LEAST
     whole = np.ldexp(m, 53)
     high = np.floor(np.ldexp(whole, -HALF))
-    places, index = np.unique(shifts, return_inverse=True)
-    parts = (np.bincount(index, part).tolist() for part in (high, whole - np.ldexp(high, HALF)))
-    each = zip(places.tolist(), *parts, strict=True)
-    return sum(_shifted((int(top) << HALF) + int(low), shift) for shift, top, low in each)
+    first = int(shifts.min())
+    parts = (np.bincount(shifts - first, part).tolist() for part in (high, whole - np.ldexp(high, HALF)))
+    each = enumerate(zip(*parts, strict=True), first)
+    return sum(_shifted((int(top) << HALF) + int(low), shift) for shift, (top, low) in each)
 
 
 def _shifted(total: int, shift: int) -> int:
