@@ -13,7 +13,9 @@ import numpy as np
 from timing import Row, best, module, normal, report, threads
 
 import numfmt
+from numfmt import quantizers
 from numfmt.engine import jit
+from numfmt.formats.codebook import Codebook
 
 N = 10_000_000
 WHOLE = N // 4096 * 4096  # whole blocks of every size
@@ -21,6 +23,7 @@ SHAPE = (10_000, 1_000)
 COPY, PEER = "np.copyto", "bitsandbytes"
 FOUR_BITS, EIGHT_BITS = (3.5, 2.7), (5.0, 4.0)  # codes: must, aim
 DECODE = 1.5
+LISTS = 4.0
 ELEMENTS = {"nf4": FOUR_BITS, "fp4_bnb": FOUR_BITS, "dyn8": EIGHT_BITS, "dyn8u": EIGHT_BITS}
 BLOCKS = {
     "bnb_nf4": FOUR_BITS,
@@ -49,6 +52,28 @@ def element_rows() -> Iterator[Row]:
         }, 15)  # fmt: skip
         yield Row(f"codes, {spec}", t["encode"], COPY, t[COPY], limit, aim)
         yield Row(f"decode, {spec}", t["decode"], COPY, t[COPY], DECODE)
+
+
+def learned() -> dict[str, Codebook]:
+    """Any 256 values: learned ones, random ones, and a hundred next to each other among random ones."""
+    rng = np.random.default_rng(0)
+    drawn = rng.standard_normal(256).astype(np.float32)
+    near = (1 + np.arange(100) * 2.0**-23).astype(np.float32)
+    return {
+        "k-means centres, 256": Codebook.of(quantizers.kmeans(normal(1 << 18) / 4, 256).levels.values),
+        "256 random values": Codebook.of(drawn),
+        "clustered 256": Codebook.of(np.concatenate([near, drawn[:156]])),
+    }
+
+
+def list_rows() -> Iterator[Row]:
+    """float32 to the nearest value of a list, over a float32 copy."""
+    x, out = normal(N), np.empty(N, np.float32)
+    lists = learned()
+    tasks = {name: lambda f=form: numfmt.cast(x, f, out=out) for name, form in lists.items()}
+    t = best({COPY: lambda: np.copyto(out, x), **tasks}, 15)
+    for name in lists:
+        yield Row(f"value, {name}", t[name], COPY, t[COPY], LISTS)
 
 
 def block_rows() -> Iterator[Row]:
@@ -161,6 +186,7 @@ def _two(what: str, task: Task) -> Row:
 
 SECTIONS = {
     "Elements": element_rows,
+    "Lists": list_rows,
     "Blocks": block_rows,
     "Against bitsandbytes": peer_rows,
     "Threads": thread_rows,

@@ -215,7 +215,17 @@ def value_lookup(x: Any, out: Any, p: Any) -> Any:
     return _find(formula, x, out, p, q)
 
 
-code_steps, code_lookup = value_steps, value_lookup
+def value_tree(x: Any, out: Any, p: Any) -> Any:
+    q = codebook.branching(p)
+    _, thresholds, results = codebook.boughs(p)
+
+    def formula(b: Any) -> Any:
+        return results[np.searchsorted(thresholds, codebook.ordered(b, q), side="right")]
+
+    return _find(formula, x, out, p, q)
+
+
+code_steps, code_lookup, code_tree = value_steps, value_lookup, value_tree
 
 
 def decode_table(codes: Any, out: Any, p: Any) -> Any:

@@ -36,6 +36,7 @@ _COST = {
     "fixed_stochastic": 0.9,
     "steps": 0.6,
     "lookup": 1.0,
+    "tree": 1.2,
 }  # and 0.2 for the nearest_even loops
 _IN_PLACE = ("even", "even_own", "even_adder")  # kinds that one loop over one array serves
 

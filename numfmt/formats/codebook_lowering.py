@@ -11,8 +11,8 @@ import numpy as np
 
 from ..cuts import Cuts, cut_points
 from ..format import Format
-from ..kernels.codebook import BUCKETS, STEPS
-from ..kernels.parameters import LookupParameters, StepParameters, pack
+from ..kernels.codebook import BUCKETS, FAN, LEAVES, STEPS
+from ..kernels.parameters import LookupParameters, StepParameters, TreeParameters, pack
 from ..reference import Policy
 from ..registry import Lowered, Reading, lowering
 from .codebook import Codebook
@@ -20,6 +20,8 @@ from .floats_lowering import bits_of
 
 WIDTHS = {32: (23, -126, 127), 64: (52, -1022, 1023)}  # fraction bits, exponents of normal floats
 LARGEST_TABLE = 1 << 16  # buckets; a few thousand serve tables of one law of growth
+CROWN = LEAVES.stop - LEAVES.start  # thresholds that a tree holds
+LINE = 64  # bytes in a line of the cache
 
 
 @lowering(Codebook)
@@ -30,8 +32,8 @@ class CodebookLowering:
 
     @staticmethod
     def rounding(fmt: Format, policy: Policy, width: int, codes: bool) -> Lowered | None:
-        """The loop, or None for draws, values that are no floats of this width, or values in
-        clusters so far apart that the table would be too large."""
+        """The loop, or None for draws, values that are no floats of this width, or more than 272
+        thresholds in clusters so far apart that the table would be too large."""
         assert isinstance(fmt, Codebook)
         if policy.rounding.stochastic or not (codes or fmt.fits(*WIDTHS[width])):
             return None
@@ -95,11 +97,13 @@ def _with_nan(steps: Steps, nan: int, width: int) -> Steps:
 
 
 def lowered(steps: Steps, width: int, guard: int) -> Lowered | None:
-    """The loop for these steps: it compares with all of them where they are few."""
+    """The loop for these steps: it compares with all of them where they are few; a tree holds clusters."""
     if len(steps.thresholds) <= STEPS:
         return Lowered("steps", _compared(steps, width), guard)
     p = _looked_up(steps, width)
-    return None if p is None else Lowered("lookup", p, guard)
+    if p is not None:
+        return Lowered("lookup", p, guard)
+    return Lowered("tree", _branched(steps, width), guard) if len(steps.thresholds) <= CROWN else None
 
 
 def _compared(steps: Steps, width: int) -> Any:
@@ -133,6 +137,27 @@ def _looked_up(steps: Steps, width: int) -> Any:
         buckets=count, thresholds=first, results=first + len(last),
     )  # fmt: skip
     return pack((*header, *table, *last, *steps.results, steps.results[-1]), width)
+
+
+def _branched(steps: Steps, width: int) -> Any:
+    """Leaves of 16 thresholds, the last of each but the last leaf a separator; past all of them a word that
+    gives the last result again. A leaf lies in as few lines of the cache as it may."""
+    sign = 1 << (width - 1)
+    spare = CROWN - len(steps.thresholds)
+    leaves = [*steps.thresholds, *[2 * sign - 1] * spare]
+    header = TreeParameters(zero=0, magnitude=sign - 1, top=width - 1, sign=sign, leaf=FAN)
+    before = [*header, *leaves[FAN - 1 : -1 : FAN]]
+    gap = [0] * (LEAVES.start - len(before))
+    return _at_a_line(pack((*before, *gap, *leaves, *steps.results, *steps.results[-1:] * spare), width))
+
+
+def _at_a_line(p: Any) -> Any:
+    """A copy that begins where a line of the cache does."""
+    room = np.empty(p.nbytes + LINE, np.uint8)
+    first = -room.ctypes.data % LINE
+    copy = room[first : first + p.nbytes].view(p.dtype)
+    copy[:] = p
+    return copy
 
 
 def _clamps(positive: list[int], negative: list[int], shift: int) -> tuple[int, int]:

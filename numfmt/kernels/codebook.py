@@ -1,8 +1,9 @@
 """Codebooks: a rounding mode is a sorted list of thresholds on the words of numbers, put in order.
 
 With few thresholds every one of them is compared with. With many, a table says how many lie below the
-bucket of x, which holds at most one: a second comparison decides. No arithmetic on floats, so that
-subnormals need no care; NaN lies beyond both infinities.
+bucket of x, which holds at most one: a second comparison decides. Where thresholds lie in clusters, a
+search of two steps counts those below, 16 at once. No arithmetic on floats, so that subnormals need no
+care; NaN lies beyond both infinities.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .parameters import LookupParameters, StepParameters
+from .parameters import LookupParameters, StepParameters, TreeParameters
 from .words import (
     add,
     and_,
@@ -33,6 +34,9 @@ from .words import (
 STEPS = 17  # thresholds of 16 values, and two for NaN
 HEADER = len(StepParameters._fields)
 BUCKETS = len(LookupParameters._fields)
+BRANCHES = len(TreeParameters._fields)
+FAN = 16  # thresholds compared with at once; a tree has FAN separators and FAN + 1 leaves
+LEAVES = slice(2 * FAN, 2 * FAN + FAN * (FAN + 1))
 BLOCK = 256  # elements whose words and buckets stay in the first-level cache
 
 
@@ -42,6 +46,10 @@ def stepping(p: Any) -> StepParameters:
 
 def looking(p: Any) -> LookupParameters:
     return LookupParameters(*p[:BUCKETS])
+
+
+def branching(p: Any) -> TreeParameters:
+    return TreeParameters(*p[:BRANCHES])
 
 
 def ordered(b: Any, q: Any) -> Any:
@@ -74,6 +82,24 @@ def parts(p: Any, q: Any) -> Any:
     """The table of buckets, the thresholds and the results."""
     first, second = np.intp(q.thresholds), np.intp(q.results)
     return p[BUCKETS:first], p[first:second], p[second:]
+
+
+def leaf_of(key: Any, q: Any, separators: Any) -> Any:
+    """Where the thresholds begin that an ordered word is compared with: those before lie at or below it."""
+    at = q.zero
+    for k in range(FAN):
+        at = select(key >= separators[k], add(at, q.leaf), at)  # one instruction after the comparison
+    return at
+
+
+def counted(key: Any, thresholds: Any, at: Any) -> Any:
+    """The place of an ordered word among the results: its leaf begins at `at`."""
+    return add(at, load_word((key >= thresholds[at : at + FAN]).sum(), at))
+
+
+def boughs(p: Any) -> Any:
+    """The separators, the thresholds and the results of a tree."""
+    return p[BRANCHES : BRANCHES + FAN], p[LEAVES], p[LEAVES.stop :]
 
 
 # The loops; see `floats` for why they are written out.
@@ -130,6 +156,40 @@ def code_lookup(x: Any, out: Any, p: Any) -> Any:
         for i in range(given.size):
             k = located(keys[i], table[buckets[i]], q, thresholds)
             put_code(result, i, results[k])
+    return peak
+
+
+def value_tree(x: Any, out: Any, p: Any) -> Any:
+    q = branching(p)
+    separators, thresholds, results = boughs(p)
+    keys, leaves = np.empty(BLOCK, p.dtype), np.empty(BLOCK, p.dtype)
+    peak = q.zero
+    for start in range(0, x.size, BLOCK):
+        given, result = x[start : start + BLOCK], out[start : start + BLOCK]
+        for i in range(given.size):  # vectors of elements
+            b = word(load(given[i], q.zero))
+            key = ordered(b, q)
+            keys[i], leaves[i] = key, leaf_of(key, q, separators)
+            peak = umax(peak, and_(b, q.magnitude))
+        for i in range(given.size):  # vectors of thresholds
+            put(result, i, real(results[counted(keys[i], thresholds, leaves[i])]))
+    return peak
+
+
+def code_tree(x: Any, out: Any, p: Any) -> Any:
+    q = branching(p)
+    separators, thresholds, results = boughs(p)
+    keys, leaves = np.empty(BLOCK, p.dtype), np.empty(BLOCK, p.dtype)
+    peak = q.zero
+    for start in range(0, x.size, BLOCK):
+        given, result = x[start : start + BLOCK], out[start : start + BLOCK]
+        for i in range(given.size):
+            b = word(load(given[i], q.zero))
+            key = ordered(b, q)
+            keys[i], leaves[i] = key, leaf_of(key, q, separators)
+            peak = umax(peak, and_(b, q.magnitude))
+        for i in range(given.size):
+            put_code(result, i, results[counted(keys[i], thresholds, leaves[i])])
     return peak
 
 

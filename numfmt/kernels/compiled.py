@@ -23,6 +23,7 @@ from . import (
     fused,
     gemmlowp,
     gguf,
+    lanes,
     odd,
     philox,
     searches,
@@ -37,6 +38,7 @@ from .parameters import (
     LookupParameters,
     RoundingParameters,
     StepParameters,
+    TreeParameters,
 )
 
 _FLOAT = {types.uint32: types.float32, types.uint64: types.float64}
@@ -198,6 +200,26 @@ _compile_unpacking(fixed.grid, GridParameters)
 _compile_unpacking(fixed.counting, IntegerParameters)
 _compile_unpacking(codebook.stepping, StepParameters)
 _compile_unpacking(codebook.looking, LookupParameters)
+_compile_unpacking(codebook.branching, TreeParameters)
+
+
+@intrinsic
+def _counted(typing: Any, key: Any, thresholds: Any, at: Any) -> Any:
+    def emit(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        word, array, place = args
+        data = context.make_array(thresholds)(context, builder, array).data
+        keys = lanes.spread(builder, word, codebook.FAN)
+        leaf = builder.bitcast(builder.gep(data, [place]), keys.type.as_pointer())
+        reached = builder.icmp_unsigned(">=", keys, builder.load(leaf, align=key.bitwidth // 8))
+        count = builder.ctpop(builder.bitcast(reached, context.get_value_type(types.uint16)))
+        return builder.add(place, builder.zext(count, place.type))
+
+    return at(key, thresholds, at), emit
+
+
+@overload(codebook.counted)
+def _overload_counted(key, thresholds, at):
+    return lambda key, thresholds, at: _counted(key, thresholds, at)
 
 
 for _formula in (
@@ -211,6 +233,7 @@ for _formula in (
     fixed.nearest_sum, fixed.value_of_sum, fixed.code_of_sum, fixed.dropped, fixed.kept, fixed.grows,
     fixed.drawn, fixed.in_range, fixed.left, fixed.lost_left, fixed.integer_of, fixed.integer_drawn,
     codebook.ordered, codebook.stepped, codebook.bucket, codebook.located, codebook.parts,
+    codebook.leaf_of, codebook.boughs,
 ):  # fmt: skip
     register_jitable(_formula)
 
@@ -239,6 +262,8 @@ value_steps = _loop(codebook.value_steps)
 code_steps = _loop(codebook.code_steps)
 value_lookup = _loop(codebook.value_lookup)
 code_lookup = _loop(codebook.code_lookup)
+value_tree = _loop(codebook.value_tree)
+code_tree = _loop(codebook.code_tree)
 decode_table = _loop(codebook.decode_table)
 fill_noise = _loop(philox.fill_noise)
 

@@ -163,6 +163,17 @@ class LookupParameters(NamedTuple):
     results: Any
 
 
+class TreeParameters(NamedTuple):
+    """Of the codebook loops that search among thresholds in two steps. The separators follow, the last
+    threshold of each leaf; then the leaves, from a whole number of leaves on; then the results."""
+
+    zero: Any
+    magnitude: Any
+    top: Any
+    sign: Any
+    leaf: Any  # thresholds in a leaf
+
+
 def pack(parameters: tuple[Any, ...], width: int) -> np.ndarray[Any, Any]:
     """One array of words: what crosses into compiled code at little cost."""
     mask = (1 << width) - 1

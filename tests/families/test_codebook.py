@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from laws import hard as hard_values
 
 import numfmt
 from numfmt import cuts, reference
@@ -522,30 +523,137 @@ def test_few_values_are_compared_with_and_many_looked_up():
     }  # fmt: skip
 
 
-def clustered():
-    """Values an ulp of float64 apart, decades below others: no table of a sensible size tells them apart."""
-    near = [math.nextafter(1.0, 2.0)]
-    for _ in range(20):
-        near.append(math.nextafter(near[-1], 2.0))
-    return Codebook.of([*near, *(10.0**-k for k in range(1, 30))])
+def steps_from(x, count, dtype):
+    """So many numbers of a dtype, one next to the other."""
+    found = [dtype(x)]
+    while len(found) < count:
+        found.append(np.nextafter(found[-1], dtype(np.inf)))
+    return [float(v) for v in found]
 
 
-def test_where_no_table_serves_cut_points_do():
-    """Of float32 the clustered values are one place, and a table serves."""
-    fmt = clustered()
-    assert [plan(fmt, reference.policy(fmt), True, "kernel").loop(w) is None for w in (32, 64)] == [
-        False,
-        True,
+def pairs(dtype):
+    drawn = np.random.default_rng(2).standard_normal(80) * 2.0 ** np.arange(-40, 40)
+    return [v for x in drawn for v in steps_from(x, 3, dtype)]
+
+
+def converging(dtype):
+    centres = [s * c for c in (0.0, 1.0, 3.0, 1e30) for s in (1, -1)]
+    return [
+        float(dtype(c + s * max(abs(c), 1) * 2.0**-k)) for c in centres for s in (1, -1) for k in range(9, 24)
     ]
-    exact = np.array([float(v) for _, v in fmt.values()])
-    wide = np.concatenate(
-        [exact, np.nextafter(exact, 0), np.nextafter(exact, 9), np.random.default_rng(0).random(300)]
-    )
-    narrow = F32(wide)
-    for x in (wide, narrow, np.nextafter(narrow, F32(9))):
-        wanted = numfmt.encode(x, fmt, engine="reference")
-        for engine in (None, "numpy", "kernel"):
-            assert (numfmt.encode(x, fmt, engine=engine) == wanted).all()
+
+
+CLUSTERS = {
+    "one": lambda dtype: [*steps_from(1, 21, dtype), *(10.0**-k for k in range(1, 30))],
+    "pairs": pairs,
+    "converging": converging,
+    "zero": lambda dtype: [*steps_from(-20 * np.finfo(dtype).smallest_subnormal, 60, dtype), -1, 1, 2, 1e30],
+    "ends": lambda dtype: [-1e-30, *steps_from(np.finfo(dtype).max / 2, 100, dtype), *steps_from(1e-30, 156, dtype)][:256],
+    "negative": lambda dtype: [*steps_from(-7, 128, dtype), *steps_from(-1e-9, 128, dtype)],
+}  # fmt: skip
+
+
+def clustered(name, dtype, **options):
+    values = np.unique([float(dtype(v)) for v in CLUSTERS[name](dtype)])
+    return Codebook.of(np.random.default_rng(5).permutation(values)[:256], **options)
+
+
+def skewed(name, dtype):
+    """Boundaries that are no mid-points, some of them values."""
+    values = clustered(name, dtype)._rising
+    parts = [Fraction(k % 5, 4) for k in range(len(values))]
+    between = [
+        Fraction(x) + (Fraction(y) - Fraction(x)) * part
+        for (x, y), part in zip(pairwise(values), parts, strict=False)
+    ]
+    return Codebook.of(values, boundaries=between)
+
+
+def near_clusters(fmt, dtype):
+    """Values and boundaries of every mode, their neighbours, the ends and random words."""
+    points = [cut for mode in DETERMINISTIC for cut in cut_points(fmt, mode)]
+    with np.errstate(all="ignore"):
+        near = np.array([*points, *fmt._rising, 0.0, -0.0, math.inf, -math.inf], dtype)
+        around = [near, np.nextafter(near, dtype(np.inf)), np.nextafter(near, dtype(-np.inf))]
+    drawn = np.random.default_rng(6).integers(0, 256, 3000 * near.itemsize, np.uint8).view(dtype)
+    return np.unique(np.concatenate([*around, drawn[~np.isnan(drawn)]]))
+
+
+@pytest.mark.parametrize("make", [clustered, skewed])
+@pytest.mark.parametrize("dtype", [F32, np.float64])
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_clusters_in_every_mode(name, dtype, make):
+    fmt = make(name, dtype)
+    x = near_clusters(fmt, dtype)
+    values = np.array(fmt.table)
+    for mode in DETERMINISTIC:
+        wanted = cuts.search(x.astype(np.float64), fmt, reference.policy(fmt, mode))
+        for engine in ("numpy", "kernel"):
+            assert (numfmt.encode(x, fmt, rounding=mode, engine=engine) == wanted).all(), (mode, engine)
+            found = numfmt.cast(x, fmt, rounding=mode, engine=engine)
+            assert (found == values[wanted]).all(), (mode, engine)
+
+
+@pytest.mark.parametrize("dtype", [F32, np.float64])
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_clusters_by_the_reference(name, dtype):
+    fmt = clustered(name, dtype)
+    x = np.resize(near_clusters(fmt, dtype)[::29], 300)
+    for mode in ("nearest_even", "toward_negative", "to_odd"):
+        policy = reference.policy(fmt, mode)
+        assert (numfmt.encode(x, fmt, rounding=mode) == hard_values.reference_codes(x, fmt, policy)).all()
+
+
+@pytest.mark.parametrize("dtype", [F32, np.float64])
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_clusters_of_256_are_searched_by_a_loop(name, dtype):
+    fmt, width = clustered(name, dtype), 32 if dtype is F32 else 64
+    for nan in (None, 0):
+        found = plan(fmt, reference.policy(fmt, nan=nan), True, "kernel").loop(width)
+        assert found.bare[0].__name__ == "code_tree"
+
+
+@pytest.mark.parametrize("engine", ["numpy", "kernel"])
+@pytest.mark.parametrize("dtype", [F32, np.float64])
+def test_what_clusters_refuse(dtype, engine):
+    fmt = clustered("pairs", dtype)
+    ends = np.array([float(fmt.min), float(fmt.max)], dtype)
+    assert (numfmt.cast(ends, fmt, overflow="raise", engine=engine) == ends).all()
+    for x in (np.nextafter(ends[0], dtype(-np.inf)), np.nextafter(ends[1], dtype(np.inf))):
+        with pytest.raises(RangeError):
+            numfmt.cast(np.array([*ends, x]), fmt, overflow="raise", engine=engine)
+    with pytest.raises(RangeError, match="NaN"):
+        numfmt.cast(np.array([1, math.nan], dtype), fmt, engine=engine)
+    word = np.dtype(f"i{ends.itemsize}")
+    nans = np.array([-1, np.iinfo(word).max], word).view(dtype)  # the last words of all
+    x = np.concatenate([nans, -nans * dtype(0), dtype([math.nan, -math.nan]), ends])
+    found = numfmt.cast(x, fmt, nan=1.0, engine=engine)
+    assert (found[:-2] == numfmt.cast(1.0, fmt)).all()
+    assert (found[-2:] == ends).all()
+
+
+def test_clusters_of_any_length_and_layout():
+    fmt = clustered("converging", F32)
+    x = np.resize(near_clusters(fmt, F32), 2600)
+    values, codes = numfmt.cast(x, fmt), numfmt.encode(x, fmt)
+    for n in (0, 1, 255, 256, 257, 511, 513):
+        assert numfmt.cast(x[:n], fmt).tobytes() == values[:n].tobytes()
+        assert numfmt.encode(x[:n], fmt).tobytes() == codes[:n].tobytes()
+    assert (numfmt.cast(x[::-3], fmt) == values[::-3]).all()
+    assert (numfmt.encode(x.reshape(50, 52).T, fmt) == codes.reshape(50, 52).T).all()
+    assert (numfmt.encode(x.astype(">f4"), fmt) == codes).all()
+    assert (numfmt.encode(x.astype(np.float64), fmt) == codes).all()
+    held = np.arange(-3, 4)
+    assert (numfmt.encode(held, fmt) == numfmt.encode(held.astype(np.float64), fmt)).all()
+
+
+def test_more_clustered_values_than_a_tree_holds_are_searched_by_cut_points():
+    fmt = Codebook.of([*steps_from(1, 280, np.float64), *(10.0**-k for k in range(1, 30))])
+    assert plan(fmt, reference.policy(fmt), True, "kernel").loop(64) is None
+    x = near_clusters(fmt, np.float64)
+    wanted = numfmt.encode(x[::97], fmt, engine="reference")
+    for engine in (None, "numpy", "kernel"):
+        assert (numfmt.encode(x[::97], fmt, engine=engine) == wanted).all()
 
 
 @pytest.mark.parametrize("width", [32, 64])

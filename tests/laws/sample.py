@@ -7,6 +7,9 @@ import hashlib
 import json
 import sys
 
+# values so near to each other and so far from others that a search of two steps finds them
+CLUSTERED = f"codebook[values=[{','.join(map(str, [*(1 + k * 2.0**-23 for k in range(17)), *(4.0**-k for k in range(1, 40))]))}]]"
+
 
 def digests():
     """Digests of codes and values of hard inputs, by format and mode, and of their decoding."""
@@ -29,6 +32,7 @@ def digests():
         "int53",
         "nf4",
         "dyn8",
+        CLUSTERED,
     ):
         hard = np.concatenate([edge_values(spec)[::2], hard_values(spec, many=60)[::7]])
         for mode in ("nearest_even", "toward_positive", "to_odd", "stochastic"):
