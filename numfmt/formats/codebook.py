@@ -29,6 +29,7 @@ from ..spec import split_commas
 
 Array = np.ndarray[Any, Any]
 MOST = 4096  # values
+LISTED = 16  # values and boundaries that messages show in full
 TIES = {
     "even": "nearest_even",
     "odd": "nearest_odd",
@@ -171,7 +172,7 @@ class Codebook(Format):
 
     def value(self, code: int) -> Value:
         if not 0 <= code < len(self.table):
-            raise ValueError(f"{self} has codes 0 to {len(self.table) - 1}, got {code}")
+            raise ValueError(f"{self._short} has codes 0 to {len(self.table) - 1}, got {code}")
         return self._values[code]
 
     @cached_property
@@ -218,19 +219,28 @@ class Codebook(Format):
         return False
 
     def __str__(self) -> str:
+        return self._spelled(",".join)
+
+    def _spelled(self, joined: Callable[[list[str]], str]) -> str:
+        """The spec; `joined` makes one text of the texts of the values, and of the boundaries."""
         if self.spelling:
             return self.spelling
-        spelled = _spellings().get(self.table) or f"codebook[values=[{_listed(self.table)}]]"
+        spelled = _spellings().get(self.table) or f"codebook[values=[{joined(_listed(self.table))}]]"
         rule = [f"midpoints={self.midpoints}"] * (self.midpoints != "exact")
-        rule += [f"boundaries=[{','.join(map(_fraction_text, self.boundaries))}]"] * bool(self.boundaries)
+        rule += [f"boundaries=[{joined(list(map(_fraction_text, self.boundaries)))}]"] * bool(self.boundaries)
         rule += [f"ties={self.ties}"] * (self.ties != "even")
         if not rule:
             return spelled
         opened = f"{spelled[:-1]}," if spelled.endswith("]") else f"{spelled}["
         return f"{opened}{','.join(rule)}]"
 
+    @property
+    def _short(self) -> str:
+        """The spec with long lists abbreviated, for people to read."""
+        return self._spelled(_abbreviated)
+
     def __repr__(self) -> str:
-        return f"<{self}: {self.bits} bits, {len(self._codes)} values, {self.range_text}>"
+        return f"<{self._short}: {self.bits} bits, {len(self._codes)} values, {self.range_text}>"
 
 
 def _number(x: Any) -> float:
@@ -286,12 +296,16 @@ def _filled(table: tuple[float, ...]) -> tuple[float, ...]:
     return table + table[-1:] * (size - len(table))
 
 
-def _listed(table: tuple[float, ...]) -> str:
-    """The values as text, without those that `_filled` adds."""
+def _listed(table: tuple[float, ...]) -> list[str]:
+    """The values as texts, without those that `_filled` adds."""
     end = len(table)
     while end - 1 > len(table) // 2 and table[end - 2] == table[-1]:
         end -= 1
-    return ",".join(repr(v).removesuffix(".0") for v in table[:end])
+    return [repr(v).removesuffix(".0") for v in table[:end]]
+
+
+def _abbreviated(texts: list[str]) -> str:
+    return ",".join(texts if len(texts) <= LISTED else [*texts[:2], "...", texts[-1]])
 
 
 # Where neighbours of a rising list part

@@ -343,6 +343,18 @@ def test_the_spec_of_a_long_list():
     assert numfmt.parse(str(fmt)) == fmt
 
 
+def test_a_long_list_is_shown_by_its_ends():
+    fmt = Codebook.of(range(17), boundaries=[k + 0.25 for k in range(16)])
+    assert repr(fmt).startswith("<codebook[values=[0,1,...,16],boundaries=[0.25,1.25,2.25,")
+    assert repr(Codebook.of(range(16))).startswith(f"<{Codebook.of(range(16))}: 4 bits, 16 values")
+    assert repr(Codebook.of(range(256))) == "<codebook[values=[0,1,...,255]]: 8 bits, 256 values, 0 to 255>"
+    with pytest.raises(
+        ValueError, match=r"^codebook\[values=\[0,1,\.\.\.,255\]\] has codes 0 to 255, got 256"
+    ):
+        Codebook.of(range(256)).value(256)
+    assert numfmt.parse(str(fmt)) == fmt
+
+
 def test_a_table_is_spelled_by_its_name():
     fmt = Codebook.of(table("dyn8u[profile=default]"), "float32", "down")
     assert str(fmt) == "dyn8u[profile=default,midpoints=float32,ties=down]"
