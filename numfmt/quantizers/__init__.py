@@ -1,4 +1,23 @@
-"""Quantizers whose levels, scales and thresholds come from data."""
+"""Quantizers whose levels, scales and thresholds come from data: the methods of the literature as plain functions.
+
+What they learn are `Levels`: the values of codes, the boundaries between them, whose a tie is. Those that an array is
+encoded with are formats too, `numfmt.learned` lists them; sets of values that no data changes are element formats
+(`binary`, `unorm4`, `apot4`, `log3`, `shiftcnn` ...).
+
+    clustering, optimal      k-means and Lloyd-Max; the optimum by dynamic programming
+    densities                best levels, steps, scales and thresholds for normal, Laplace and uniform numbers
+    scaling                  the best scale of any levels
+    ternary, weights         TWN, TTQ; SYQ, APoT's weights
+    binary_filters           BWN and XNOR-Net, BWNH
+    ternary_neurons, factorization   TNN's thresholds; ternary factors of a matrix
+    uniform, magnitudes      DoReFa-Net, LSQ, PACT, INQ, WAGE; what they need of batches
+    basis                    LQ-Nets, N2UQ
+    elb                      small integers times a scale; ADMM
+    piecewise                PWLQ
+    lattice                  E8, and E8P of QuIP#
+    soft, surrogates         DSQ and Quantization Networks; the gradient that each quantizer passes back
+    compression, elias       TernGrad, QSGD and signs on a wire
+"""
 
 from __future__ import annotations
 
