@@ -130,13 +130,21 @@ def _looked_up(steps: Steps, width: int) -> Any:
     below = len(negative)
     table = [below + bisect_left(sides[0], k) for k in range(count)]
     table += [below - bisect_right(sides[1], k) for k in range(count)]
+    words = _words(table, width)
     last = [*steps.thresholds, 2 * sign - 1]  # what a word past all of them is compared with
-    first = BUCKETS + len(table)
+    first = BUCKETS + len(words)
     header = LookupParameters(
         zero=0, magnitude=sign - 1, top=width - 1, sign=sign, low=low, high=high, shift=shift,
         buckets=count, thresholds=first, results=first + len(last),
     )  # fmt: skip
-    return pack((*header, *table, *last, *steps.results, steps.results[-1]), width)
+    return pack((*header, *words, *last, *steps.results, steps.results[-1]), width)
+
+
+def _words(table: list[int], width: int) -> list[int]:
+    """Numbers of 16 bits, as many to a word as it holds."""
+    each = width // 16
+    filled = np.array([*table, *[0] * (-len(table) % each)], np.uint16)
+    return list(filled.view(np.uint32 if width == 32 else np.uint64).tolist())
 
 
 def _branched(steps: Steps, width: int) -> Any:

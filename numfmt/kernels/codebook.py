@@ -79,9 +79,9 @@ def located(key: Any, k: Any, q: Any, thresholds: Any) -> Any:
 
 
 def parts(p: Any, q: Any) -> Any:
-    """The table of buckets, the thresholds and the results."""
+    """The table of buckets, of 16 bits each so that it stays in the cache, the thresholds and the results."""
     first, second = np.intp(q.thresholds), np.intp(q.results)
-    return p[BUCKETS:first], p[first:second], p[second:]
+    return p[BUCKETS:first].view(np.uint16), p[first:second], p[second:]
 
 
 def leaf_of(key: Any, q: Any, separators: Any) -> Any:
