@@ -113,7 +113,7 @@ def huffman_fields(symbols: Array, bits: int, kind: str = "codes") -> list[Field
 def huffman_symbols(reader: Reader, count: int, bits: int) -> Array:
     """The inverse of `huffman_fields`: the next `count` symbols of a stream, uint16.
 
-    >>> huffman_symbols(Reader(huffman_encode([2, 2, 1])), 3, 2)
+    >>> huffman_symbols(Reader(huffman_encode([2, 2, 1]), "huffman"), 3, 2)
     array([2, 2, 1], dtype=uint16)
     """
     table = codewords(reader.words(1 << bits, TABLE_BITS))
@@ -177,7 +177,7 @@ def huffman_encode(codes: Any, bits: int | None = None) -> Coded:
     (31, array([3, 0, 0, 1, 0], dtype=uint16))
     """
     given = codes_of(codes, bits)
-    return coded(huffman_fields(given.flat, given.bits), given)
+    return coded("huffman", huffman_fields(given.flat, given.bits), given)
 
 
 def huffman_decode(stream: Coded) -> Array:
@@ -185,12 +185,13 @@ def huffman_decode(stream: Coded) -> Array:
 
     Raises
     ------
-    ValueError : a stream that ends too early, or a damaged table
+    TypeError : what is no `Coded`
+    ValueError : a stream of another coder, one that ends too early, or a damaged table
 
     >>> huffman_decode(huffman_encode([[7, 7]])).tolist()
     [[7, 7]]
     """
-    return huffman_symbols(Reader(stream), stream.size, stream.bits).reshape(stream.shape)
+    return huffman_symbols(Reader(stream, "huffman"), stream.size, stream.bits).reshape(stream.shape)
 
 
 def entropy(codes: Codes) -> float:

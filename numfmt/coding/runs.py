@@ -93,7 +93,7 @@ def run_length_encode(codes: Any, gap_bits: int = 5, bits: int | None = None) ->
     (8, array([2, 2, 2, 2, 3], dtype=uint16))
     """
     given, width = codes_of(codes, bits), gap_width(gap_bits)
-    return coded(run_length_fields(given, width), given, width)
+    return coded("run_length", run_length_fields(given, width), given, width)
 
 
 def run_length_decode(stream: Coded) -> Array:
@@ -101,12 +101,13 @@ def run_length_decode(stream: Coded) -> Array:
 
     Raises
     ------
-    ValueError : runs that are not as many codes as the shape has
+    TypeError : what is no `Coded`
+    ValueError : a stream of another coder; runs that are not as many codes as the shape has
 
     >>> run_length_decode(run_length_encode([[6], [6]])).tolist()
     [[6], [6]]
     """
-    lengths, codes = _pairs(Reader(stream), stream)
+    lengths, codes = _pairs(Reader(stream, "run_length"), stream)
     found = np.repeat(codes.astype(np.uint16), lengths + 1)
     if found.size != stream.size:
         raise ValueError(f"the stream is damaged: its runs have {found.size} codes, not {stream.size}")
@@ -135,7 +136,7 @@ def zero_run_encode(codes: Any, gap_bits: int = 5, bits: int | None = None, zero
     """
     given, width = codes_of(codes, bits), gap_width(gap_bits)
     left_out = zero_code(zero, given)
-    return coded(zero_run_fields(given, width, left_out), given, width, left_out)
+    return coded("zero_run", zero_run_fields(given, width, left_out), given, width, left_out)
 
 
 def zero_run_decode(stream: Coded) -> Array:
@@ -143,19 +144,20 @@ def zero_run_decode(stream: Coded) -> Array:
 
     Raises
     ------
-    ValueError : gaps that reach beyond the shape
+    TypeError : what is no `Coded`
+    ValueError : a stream of another coder; gaps that reach beyond the shape
 
     >>> zero_run_decode(zero_run_encode([[1, 1], [1, 9]])).tolist()
     [[1, 1], [1, 9]]
     """
-    gaps, values = _pairs(Reader(stream), stream)
+    gaps, values = _pairs(Reader(stream, "zero_run"), stream)
     return filled(np.cumsum(gaps + 1) - 1, values, stream)
 
 
 def filled(places: Array, values: Array, stream: Coded) -> Array:
     """Values at their places, the code that was left out elsewhere.
 
-    >>> filled(np.array([1]), np.array([7]), Coded(np.empty(0, np.uint8), 0, (3,), 3, 1, zero=2)).tolist()
+    >>> filled(np.array([1]), np.array([7]), Coded("csr", np.empty(0, np.uint8), 0, (3,), 3, 1, 2)).tolist()
     [2, 7, 2]
     """
     if places.size and places.max() >= stream.size:

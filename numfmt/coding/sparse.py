@@ -88,7 +88,7 @@ def csr_encode(codes: Any, gap_bits: int = 5, bits: int | None = None, zero: int
     >>> a.length == 4 * 4 + 2 * 2 + 2 * 3, csr_decode(a).tolist()
     (True, [[0, 5, 0], [0, 0, 0], [0, 0, 6]])
     """
-    return _encoded(csr_fields, codes, gap_bits, bits, zero)
+    return _encoded("csr", csr_fields, codes, gap_bits, bits, zero)
 
 
 def csr_huffman_encode(
@@ -102,15 +102,16 @@ def csr_huffman_encode(
     >>> csr_huffman_decode(csr_huffman_encode([[0, 5, 0], [0, 0, 6]])).tolist()
     [[0, 5, 0], [0, 0, 6]]
     """
-    return _encoded(csr_huffman_fields, codes, gap_bits, bits, zero)
+    return _encoded("csr_huffman", csr_huffman_fields, codes, gap_bits, bits, zero)
 
 
 def _encoded(
-    fields: Callable[[Codes, int, int], list[Field]], codes: Any, gap_bits: int, bits: int | None, zero: int | None
+    coder: str, fields: Callable[[Codes, int, int], list[Field]],
+    codes: Any, gap_bits: int, bits: int | None, zero: int | None,
 ) -> Coded:  # fmt: skip
     given, width = codes_of(codes, bits), gap_width(gap_bits)
     left_out = zero_code(zero, given)
-    return coded(fields(given, width, left_out), given, width, left_out)
+    return coded(coder, fields(given, width, left_out), given, width, left_out)
 
 
 def csr_decode(stream: Coded) -> Array:
@@ -118,12 +119,13 @@ def csr_decode(stream: Coded) -> Array:
 
     Raises
     ------
-    ValueError : a stream that ends too early; pointers or gaps that leave the shape
+    TypeError : what is no `Coded`
+    ValueError : a stream of another coder, or that ends too early; pointers or gaps that leave the shape
 
     >>> csr_decode(csr_encode([0, 0, 3])).tolist()
     [0, 0, 3]
     """
-    reader = Reader(stream)
+    reader = Reader(stream, "csr")
     pointers = _pointers(reader, stream)
     gaps, values = (reader.words(int(pointers[-1]), width) for width in (stream.gap_bits, stream.bits))
     return filled(_places(pointers, gaps, stream.shape), values, stream)
@@ -135,7 +137,7 @@ def csr_huffman_decode(stream: Coded) -> Array:
     >>> csr_huffman_decode(csr_huffman_encode([0, 0, 3])).tolist()
     [0, 0, 3]
     """
-    reader = Reader(stream)
+    reader = Reader(stream, "csr_huffman")
     pointers = _pointers(reader, stream)
     gaps, values = (
         huffman_symbols(reader, int(pointers[-1]), width) for width in (stream.gap_bits, stream.bits)

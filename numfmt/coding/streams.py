@@ -50,6 +50,8 @@ class Coded:
 
     Attributes
     ----------
+    coder : str
+        What wrote it: "run_length", "zero_run", "csr", "csr_huffman" or "huffman"; only that one's decoder reads it.
     data : uint8, (bytes,)
         The first bit of the stream is the highest of the first byte; zero bits fill the last one.
     length : int
@@ -64,6 +66,7 @@ class Coded:
         The code that lies in the gaps.
     """
 
+    coder: str
     data: Array
     length: int
     shape: Shape
@@ -91,7 +94,7 @@ def codes_of(codes: Any, bits: int | None = None) -> Codes:
     if given.size and given.dtype.kind not in "iu":
         raise TypeError(f"codes are integers from 0 on, got an array of dtype {given.dtype}")
     low, high = (int(given.min()), int(given.max())) if given.size else (0, 0)
-    width = _width(max(1, high.bit_length()) if bits is None else bits, "bits")
+    width = min(max(1, high.bit_length()), WIDEST) if bits is None else _width(bits, "bits")
     if low < 0 or high >> width:
         bad = (given < 0) | (given >> width != 0)
         place = tuple(map(int, np.argwhere(bad)[0]))
@@ -138,15 +141,15 @@ def zero_code(zero: int | None, codes: Codes) -> int:
     return int(zero)
 
 
-def coded(fields: Sequence[Field], codes: Codes, gap_bits: int = 0, zero: int = 0) -> Coded:
+def coded(coder: str, fields: Sequence[Field], codes: Codes, gap_bits: int = 0, zero: int = 0) -> Coded:
     """Fields as a stream.
 
-    >>> coded([Field("codes", np.array([1, 2]), 3)], codes_of([1, 2], 3)).data
+    >>> coded("csr", [Field("codes", np.array([1, 2]), 3)], codes_of([1, 2], 3)).data
     array([40], dtype=uint8)
     """
     digits = [_digits(f.words[i : i + _CHUNK], _part(f.widths, i)) for f in fields for i in _starts(f.words)]
     stream = np.concatenate([np.empty(0, np.uint8), *digits])
-    return Coded(np.packbits(stream), stream.size, codes.shape, codes.bits, gap_bits, zero)
+    return Coded(coder, np.packbits(stream), stream.size, codes.shape, codes.bits, gap_bits, zero)
 
 
 def _starts(words: Array) -> range:
@@ -166,9 +169,15 @@ def _digits(words: Array, widths: Array | int) -> Array:
 
 
 class Reader:
-    """A stream and the place up to which it has been read."""
+    """A stream and the place up to which it has been read, by the decoder of one coder."""
 
-    def __init__(self, stream: Coded) -> None:
+    def __init__(self, stream: Coded, coder: str) -> None:
+        if not isinstance(stream, Coded):
+            raise TypeError(f"{coder}_decode takes what {coder}_encode gives, not {type(stream).__name__}")
+        if stream.coder != coder:
+            raise ValueError(
+                f"a stream of {stream.coder}_encode is read by {stream.coder}_decode, not by {coder}_decode"
+            )
         held = 8 * stream.data.size
         if not 0 <= stream.length <= held:
             raise ValueError(f"a stream of {stream.length} bits needs that many, data= has {held}")

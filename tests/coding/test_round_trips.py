@@ -213,12 +213,36 @@ def words(widths_and_words):
     ],
 )
 def test_damage_is_told(decode, written, said):
-    stream = streams.coded(words(written), streams.codes_of([0, 0, 0], 2), gap_bits=3)
+    coder = decode.__name__.removesuffix("_decode")
+    stream = streams.coded(coder, words(written), streams.codes_of([0, 0, 0], 2), gap_bits=3)
     with pytest.raises(ValueError, match=said):
         decode(stream)
 
 
 def test_rows_that_go_back_are_refused():
-    stream = streams.coded(words([(3, 0), (3, 3), (3, 2)]), streams.codes_of(np.zeros((2, 3), int), 2), 3)
+    stream = streams.coded(
+        "csr", words([(3, 0), (3, 3), (3, 2)]), streams.codes_of(np.zeros((2, 3), int), 2), 3
+    )
     with pytest.raises(ValueError, match="its rows do not begin one after the other"):
         coding.csr_decode(stream)
+
+
+@pytest.mark.parametrize("way", CODERS)
+@pytest.mark.parametrize("other", CODERS)
+def test_each_decoder_reads_the_streams_of_its_coder_alone(way, other):
+    encode, decode = CODERS[way][0], CODERS[other][1]
+    stream = encode([1, 2, 3])
+    if way == other:
+        assert decode(stream).tolist() == [1, 2, 3]
+        return
+    own = encode.__name__
+    said = f"a stream of {own} is read by {own.removesuffix('_encode')}_decode, not by {decode.__name__}"
+    with pytest.raises(ValueError, match=said):
+        decode(stream)
+
+
+@pytest.mark.parametrize("way", CODERS)
+def test_what_is_no_stream_is_refused(way):
+    encode, decode, _ = CODERS[way]
+    with pytest.raises(TypeError, match=f"{decode.__name__} takes what {encode.__name__} gives, not ndarray"):
+        decode(np.zeros(3, np.uint8))
