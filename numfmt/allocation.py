@@ -8,9 +8,10 @@ budget has less error. The time goes with the number of different sums of bits.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -200,6 +201,7 @@ def allocate(
 
     Raises
     ------
+    TypeError : a table of other rows; a budget or weights that are no numbers; weights that are no mapping
     ValueError : a budget that no choice meets; weights that are negative, not finite or of unknown tensors; errors
         that are not finite; two rows of one tensor in the same format
 
@@ -209,6 +211,7 @@ def allocate(
     ([('a', 'e2m1fn'), ('b', 'bf16')], 60)
     """
     found = front(table, weights)
+    _check_number("budget is a number of bits", budget)
     if math.isnan(budget) or budget < found.bits[0]:
         raise ValueError(f"a budget of {budget} bits cannot be met: the least is {found.bits[0]} bits")
     best = int(np.searchsorted(found.bits, budget, "right")) - 1
@@ -225,10 +228,19 @@ def allocate(
     )
 
 
+def _check_number(what: str, given: Any) -> None:
+    if isinstance(given, (bool, np.bool_)) or not isinstance(given, Real):
+        raise TypeError(f"{what}, got {given!r}")
+
+
 def _tensors(table: Sequence[Sensitivity]) -> Tensors:
     """The rows of each tensor."""
     tensors: Tensors = {}
+    if not isinstance(table, Iterable):
+        raise TypeError(f"the table has the rows that `sensitivities` gives, not {table!r}")
     for row in table:
+        if not isinstance(row, Sensitivity):
+            raise TypeError(f"the table has the rows that `sensitivities` gives, and one is {row!r}")
         tensors.setdefault(row.tensor, []).append(row)
     if not tensors:
         raise ValueError("nothing to allocate: the table has no rows")
@@ -245,10 +257,13 @@ def _tensors(table: Sequence[Sensitivity]) -> Tensors:
 
 
 def _weights(tensors: Tensors, weights: Mapping[str, float] | None) -> dict[str, float]:
-    given = dict(weights or {})
+    given = {} if weights is None else weights
+    if not isinstance(given, Mapping):
+        raise TypeError(f"weights is a mapping of tensors to numbers, such as {{'w': 2.0}}; got {weights!r}")
     for name, weight in given.items():
         if name not in tensors:
             raise ValueError(f"weights names {name!r}, and the tensors are {', '.join(map(repr, tensors))}")
+        _check_number(f"the weight of {name!r} is a number", weight)
         if not (math.isfinite(weight) and weight >= 0):
             raise ValueError(f"weights are finite numbers from 0 on, got {weight} for {name!r}")
     return {name: float(given.get(name, 1.0)) for name in tensors}

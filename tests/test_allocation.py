@@ -193,6 +193,30 @@ def test_bad_allocations(table, how, said):
         allocate(table, **how)
 
 
+@pytest.mark.parametrize(
+    ("table", "how", "said"),
+    [
+        ([1, 2], {"budget": 1e5}, "the rows that `sensitivities` gives, and one is 1"),
+        (7, {"budget": 1e5}, "the rows that `sensitivities` gives, not 7"),
+        (GOOD, {"budget": "a"}, "budget is a number of bits, got 'a'"),
+        (GOOD, {"budget": None}, "budget is a number of bits, got None"),
+        (GOOD, {"budget": True}, "budget is a number of bits, got True"),
+        (GOOD, {"budget": 99, "weights": [1, 2]}, r"weights is a mapping of tensors to .*; got \[1, 2\]"),
+        (GOOD, {"budget": 99, "weights": []}, r"weights is a mapping of tensors to .*; got \[\]"),
+        (GOOD, {"budget": 99, "weights": {"a": "x"}}, "the weight of 'a' is a number, got 'x'"),
+        (GOOD, {"budget": 99, "weights": {"a": None}}, "the weight of 'a' is a number, got None"),
+    ],
+)
+def test_allocations_of_other_types(table, how, said):
+    with pytest.raises(TypeError, match=said):
+        allocate(table, **how)
+
+
+@pytest.mark.parametrize("kind", [int, float, np.int64, np.float32, Fraction])
+def test_numbers_of_every_type(kind):
+    assert allocate(GOOD, kind(20), weights={"a": kind(2)}).error == 1.0
+
+
 def test_bad_tensors():
     with pytest.raises(ValueError, match="tensor 'x' has 2 elements that are NaN or infinite"):
         sensitivities({"x": [1.0, math.nan, math.inf]}, "f16")
