@@ -25,6 +25,7 @@ from .scaled import Located, ScaledFormat, Stages
 _RULES = {
     "exact": "x is a value of the format",
     "nearer": "the nearer of two neighbours",
+    "boundary": "its side of the format's own boundary between two neighbours",
     "nan": "x is NaN",
     "rejected": "the format holds no such value",
     "least value": "below the least value of a format without zero",

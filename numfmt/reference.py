@@ -300,8 +300,9 @@ def _rule(
     if mode.stochastic:
         return mode.name, draws_up((x - low) / (high - low), noise, policy)
     if mode.nearest and x != split:
-        return "nearer", x > split
-    return ("tie: " if mode.nearest else "") + policy.rounding.name, mode.grows(lower_is_odd, negative)
+        return "nearer" if 2 * split == low + high else "boundary", x > split
+    own = "" if mode.name == policy.rounding.name else f", here {mode.name}"
+    return ("tie: " if mode.nearest else "") + policy.rounding.name + own, mode.grows(lower_is_odd, negative)
 
 
 def own_mode(fmt: Format, mode: Rounding) -> Rounding:

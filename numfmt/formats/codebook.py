@@ -24,7 +24,7 @@ import numpy as np
 from ..errors import SpecError, choose
 from ..format import Format, Value, exponent, significant_bits
 from ..reference import exact
-from ..registry import Option, family
+from ..registry import Option, element, family
 from ..spec import split_commas
 
 Array = np.ndarray[Any, Any]
@@ -93,6 +93,8 @@ class Codebook(Format):
         >>> numfmt.cast([-0.3, 0.7, 9.0], Codebook.of([-1, 0, 1], boundaries=[-0.25, 0.75]))
         array([-1.,  0.,  1.])
         """
+        if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+            raise SpecError(f"a codebook is a list of numbers, got {values!r}")
         table = tuple(map(_number, values))
         if not 2 <= len(set(table)) <= len(table) <= MOST:
             raise SpecError(
@@ -223,8 +225,9 @@ class Codebook(Format):
 
     def _spelled(self, joined: Callable[[list[str]], str]) -> str:
         """The spec; `joined` makes one text of the texts of the values, and of the boundaries."""
-        if self.spelling:
-            return self.spelling
+        known = self.spelling or _sets().get((self.table, self.midpoints, self.ties, self.boundaries))
+        if known:
+            return known
         spelled = _spellings().get(self.table) or f"codebook[values=[{joined(_listed(self.table))}]]"
         rule = [f"midpoints={self.midpoints}"] * (self.midpoints != "exact")
         rule += [f"boundaries=[{joined(list(map(_fraction_text, self.boundaries)))}]"] * bool(self.boundaries)
@@ -375,6 +378,16 @@ MIDPOINTS: dict[str, Callable[[Sequence[float]], list[Fraction]]] = {
 # Spec strings
 
 TABLES: dict[str, Callable[[], tuple[float, ...]]] = {}  # spelling: the table that has this name
+
+
+SETS: list[str] = []  # spellings of small sets that families make
+
+
+@cache
+def _sets() -> dict[tuple[Any, ...], str]:
+    """The spelling of each set that a family makes, for those who give its values."""
+    made = [element(spelling) for spelling in SETS]
+    return {(f.table, f.midpoints, f.ties, f.boundaries): str(f) for f in made if isinstance(f, Codebook)}
 
 
 @cache

@@ -16,12 +16,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
 from ..errors import SpecError
+from ..reference import exact
 from ..registry import Option, family, name
-from .codebook import TIES, Codebook
+from .codebook import SETS, TIES, Codebook
 
 OWN = Option(("own", *TIES), "own")  # ties: those of the source
 
@@ -99,19 +101,34 @@ def parse_piecewise(match: re.Match[str], spec: str, p: str, ties: str) -> Codeb
     at = _break_point(p, spec)
     last = (1 << bits - 1) - 1
     parts = [Fraction(i, last) for i in range(last + 1)]
-    magnitudes = both_signs([*(at * t for t in parts), *(at + (1 - at) * t for t in parts)])
-    return named(f"pwl{bits}[p={p}]", magnitudes, "zero", ties)
+    values = both_signs([*(at * t for t in parts), *(at + (1 - at) * t for t in parts)])
+    if len({np.float32(float(v)) for v in values}) < len(values):
+        raise SpecError(f"{spec!r}: float32 does not tell the values beside the break point {p} apart", spec)
+    between = [(x + y) / 2 for x, y in pairwise(values)]
+    return named(f"pwl{bits}[p={_shortest(at)}]", values, "zero", ties, between)
+
+
+def _shortest(x: Fraction) -> str:
+    """A decimal, or a fraction where none is the number.
+
+    >>> _shortest(Fraction(1, 4)), _shortest(Fraction(1, 3))
+    ('0.25', '1/3')
+    """
+    digits = repr(float(x))
+    return digits if Fraction(digits) == x else str(x)
 
 
 def _break_point(text: str, spec: str) -> Fraction:
     try:
-        at = Fraction(text)
-    except (ValueError, ZeroDivisionError):
+        at = Fraction(exact(text))
+    except (ValueError, OverflowError):
         raise SpecError(f"{spec!r}: p is a number between 0 and 1, got {text!r}", spec) from None
     if not 0 < at < 1:
         raise SpecError(f"{spec!r}: the break point p lies between 0 and 1, got {text}", spec)
     return at
 
 
+SETS += [*(f"unorm{b}" for b in range(1, 9)), *(f"snorm{b}" for b in range(3, 9)), "binary"]
+SETS += [f"{_set}[ties={ties}]" for _set in ("binary", "ternary") for ties in TIES]
 for _canonical in ("binary", "ternary", "unorm8", "snorm8"):
     name(_canonical, _canonical)

@@ -28,7 +28,7 @@ import numpy as np
 
 from ..errors import SpecError
 from ..registry import Option, family, integer, name
-from .codebook import Codebook
+from .codebook import MOST, SETS, Codebook
 from .level_sets import OWN, both_signs, named, ternary, width
 
 LEAST = -126  # exponent of the least normal float32
@@ -273,6 +273,11 @@ def parse_shiftcnn(match: re.Match[str], spec: str, n: str, b: str) -> Codebook:
     if not (1 <= terms <= 4 and 2 <= bits <= 5):
         raise SpecError(f"{spec!r}: n is 1 to 4 terms and b 2 to 5 bits, got n={n} and b={b}", spec)
     steps = [*_joined(_searched(1, terms, bits))]
+    if 2 * len(steps) - 1 > MOST:
+        raise SpecError(
+            f"{spec!r}: it has {2 * len(steps) - 1} values, and a codebook at most {MOST}: fewer terms, or bits",
+            spec,
+        )
     given = {"n": (terms, 2), "b": (bits, 4)}
     shown = [f"{key}={value}" for key, (value, usual) in given.items() if value != usual]
     spelling = "shiftcnn" + f"[{','.join(shown)}]" * bool(shown)
@@ -288,5 +293,12 @@ def _beside(step: Step) -> Fraction:
     return step.start - nudge if step.inclusive else step.start + nudge
 
 
+SETS += [*(f"pot{b}[variant=inq]" for b in range(3, 9)), *(f"sp2[bits={b}]" for b in range(4, 9))]
+SETS += [
+    *(f"pot{b}" for b in range(3, 9)),
+    *(f"pot{b}u" for b in range(2, 8)),
+    *(f"apot{b}" for b in range(4, 8)),
+]
+SETS += [*(f"apot{b}u" for b in range(3, 7)), *(f"elb{n}" for n in range(5, 34, 2)), "shiftcnn"]
 for _canonical in ("pot4", "apot4", "sp2", "elb5", "elb7", "log4", "shiftcnn"):
     name(_canonical, _canonical)

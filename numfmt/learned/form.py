@@ -23,7 +23,7 @@ from ..reference import policy
 from ..registry import RECIPES, Option, element, scaled_family
 from ..scaled import Ends, ScaledFormat, Stages
 from .learned_array import Array, LearnedArray
-from .table import RULES, Rule
+from .table import NUMBER, RULES, Rule
 
 if TYPE_CHECKING:
     import re
@@ -82,8 +82,14 @@ class Learned(ScaledFormat):
 
     def learn(self, x: Array) -> Levels:
         """The levels of numbers, each rounded to float32."""
-        found = self.kind.learn(x.reshape(-1), self.count or 0, dict(self.options))
-        return found._replace(values=found.values.astype(np.float32).astype(np.float64))
+        with np.errstate(all="ignore"):
+            found = self.kind.learn(x.reshape(-1), self.count or 0, dict(self.options))
+            values = found.values.astype(np.float32).astype(np.float64)
+        if not np.isfinite(values).all():
+            raise ValueError(f"levels of '{self}' are larger than float32 holds: scale the data down")
+        if np.unique(values).size < values.size:
+            raise ValueError(f"levels of '{self}' are not distinct in float32: scale the data up")
+        return found._replace(values=values)
 
     def encode(  # type: ignore[override]
         self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, **keywords: Any
@@ -94,7 +100,7 @@ class Learned(ScaledFormat):
         ----------
         x : array_like of real numbers, any shape
         nan : number, optional
-            What NaN becomes, before anything is learned.
+            What NaN becomes; nothing is learned from it.
         axis : int, optional
             Whose indices each learn their own levels.
         engine : str, optional
@@ -127,11 +133,12 @@ class Learned(ScaledFormat):
 
     def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> LearnedArray:
         form = self._along(axis, given.array.shape)
-        x = form._finite(wide(given), nan)
-        if not x.size:
+        numbers = wide(given)
+        x = form._finite(numbers, nan)
+        rows, absent = form.rows(x), form.rows(np.isnan(numbers))
+        learned = [form.learn(rows[i][~absent[i]]) for i in range(len(rows))]
+        if not learned:
             raise ValueError(f"'{self}' learns from numbers, and got an array without elements")
-        rows = form.rows(x)
-        learned = [form.learn(row) for row in rows]
         codes = np.empty(rows.shape, np.uint8 if form.of.bits <= 8 else np.uint16)
         for i, levels in enumerate(learned):
             _write(rows[i], levels, codes[i], engine)
@@ -212,8 +219,6 @@ def finder(levels: Levels) -> Codebook:
 
 def _write(x: Array, levels: Levels, out: Array, engine: str | None) -> None:
     """The code of each number."""
-    if levels.values.size != np.unique(levels.values).size:
-        raise ValueError(f"levels {levels.values.tolist()} are not distinct in float32: scale the data up")
     form = finder(levels)
     execute(Input(x), plan(form, policy(form), True, engine), out, None)
 
@@ -246,7 +251,9 @@ def _text(key: str, value: str | None, rule: Rule, spec: str) -> str:
     """An option as it is kept: formats by their name."""
     if value is None:
         raise SpecError(f"{spec!r}: {key}= is needed, as in '{rule.examples[0]}'", spec)
-    return str(element(value)) if key == "of" else value
+    if key == "of":
+        return str(element(value))
+    return f"{float(value):g}" if rule.options[key].pattern.startswith(NUMBER) and value != "best" else value
 
 
 _register()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 F4 = np.dtype(np.float32)
+HALF_LARGEST = np.float32(65504)  # of float16
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -66,13 +67,16 @@ class LearnedArray:
         return self.format.bits_per_element(self.shape)
 
     def decode(self, dtype: Any = None, out: Any = None) -> Any:
-        """The values, float32 unless `dtype` or `out` says float16, float64 or object."""
+        """The values, float32 unless `dtype` or `out` says float16, float64 or object; those that float16 does not
+        hold are its largest."""
         result = outputs.output(self.shape, result_dtype(dtype, out, F4), out)
         values = values_for(result)
         rows = self.format.rows(self.codes)
         taken = np.empty(rows.shape, np.float32)
         for i in range(len(rows)):
             np.take(self.levels[i], rows[i], out=taken[i], mode="clip")
+        if values.dtype.itemsize == 2:
+            np.clip(taken, -HALF_LARGEST, HALF_LARGEST, out=taken)
         values[...] = self.format.whole(taken, self.shape)
         return delivered(values, result)
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..format import Format
+from ..formats.codebook import Codebook
 from ..registry import Option, element
 
 if TYPE_CHECKING:
     from ..quantizers import Levels
 
 Array = np.ndarray[Any, Any]
-NUMBER = r"[0-9.e+-]+"
+NUMBER = r"(\d+\.?\d*|\.\d+)(e[+-]?\d+)?"
 EIGHT = range(1, 9)
 MOST_BITS = 12
 
@@ -107,15 +108,17 @@ def _fit(x: Array, _: int, o: dict[str, str]) -> Levels:
 
 
 def shape_of(form: Format) -> Levels:
-    """The values of a format and the boundaries between them; ties go to the even rank where the format's
-    own is told by its codes."""
+    """The values of a format, the boundaries between them and whose a tie is."""
     from ..quantizers import Levels
 
     if not (form.bits <= MOST_BITS and form.largest):
         raise ValueError(f"fit takes elements of at most {MOST_BITS} bits, got '{form}'")
     values = np.unique([float(value) for _, value in form.values()])
-    edges, ties = getattr(form, "boundaries", ()), getattr(form, "ties", "even")
-    return Levels(values, np.array([float(e) for e in edges]) if edges else None, ties)
+    if isinstance(form, Codebook):
+        own = form.boundaries or form.midpoints != "exact"
+        edges = [float(form.split(rank)) for rank in range(form.span[1])] if own else None
+        return Levels(values, None if edges is None else np.array(edges), form.ties)
+    return Levels(values, None, "odd" if form.is_odd(form.code_at(form.span[0])) else "even")
 
 
 RULES = {

@@ -31,7 +31,8 @@ class Levels(NamedTuple):
     numbers: int = 1
 
     def codes(self, x: Array) -> Array:
-        """The place among the values of each element: uint16, shape of x. NaN has none.
+        """The place among the values of each element: uint16, shape of x. A value on a boundary beside it stays
+        itself; NaN has no place.
 
         >>> Levels(np.array([-1.0, 0.0, 2.0])).codes(np.array([-0.4, 0.7, 9.0]))
         array([1, 1, 2], dtype=uint16)
@@ -39,9 +40,11 @@ class Levels(NamedTuple):
         v = self.values
         edges = (v[:-1] + v[1:]) / 2 if self.boundaries is None else self.boundaries
         rank, last = (np.searchsorted(edges, x, side) for side in ("left", "right"))
+        own = np.minimum(np.searchsorted(v, x), v.size - 1)
+        stays = (rank <= own) & (own <= last) & (rank < last) & (v[own] == x)
         while (rises := (rank < last) & self._goes_up(rank)).any():
             rank = rank + rises
-        return np.asarray(rank).astype(np.uint16)
+        return np.where(stays, own, rank).astype(np.uint16)
 
     def _goes_up(self, rank: Array) -> Array:
         """Whether a number on the boundary above that value takes the next one."""

@@ -58,14 +58,17 @@ def best_scale(x: Any, shape: Levels) -> Fit:
     >>> round(found.scale, 3), round(found.mse, 4)
     (2.75, 0.2912)
     """
-    numbers = np.sort(finite_numbers(x, "best_scale").reshape(-1))
+    given = np.sort(finite_numbers(x, "best_scale").reshape(-1))
+    _, shift = np.frexp(max(abs(given[0]), abs(given[-1])))
+    numbers = np.ldexp(given, -shift)
     data = Sorted(numbers, np.concatenate(([0.0], np.cumsum(numbers))), float(numbers @ numbers))
     if not data.squares:
         raise ValueError("best_scale: every number is 0, so that no scale comes from them")
     few = shape.boundaries is None and numbers.size * (shape.values.size - 1) <= EXACTLY
     starts = _best_of_all(data, shape) if few else _best_tried(data, shape)
     best = min((_alternated(data, shape, a) for a in starts), key=lambda found: found[1])
-    return Fit(best[0], scaled(shape, best[0]), max(best[1], 0.0) / numbers.size)
+    scale = float(np.ldexp(best[0], shift))
+    return Fit(scale, scaled(shape, scale), float(np.ldexp(max(best[1], 0.0) / numbers.size, 2 * shift)))
 
 
 def scaled(shape: Levels, scale: float) -> Levels:

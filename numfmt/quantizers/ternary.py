@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,8 @@ def twn(x: Any, ratio: float | str = RATIO) -> Levels:
     >>> found.values.round(6).tolist(), found.codes(np.array([0.2, 0.18])).tolist()
     ([-0.505833, 0.0, 0.505833], [2, 1])
     """
+    if ratio != "best" and not (isinstance(ratio, (int, float)) and 0 <= ratio < math.inf):
+        raise ValueError(f"ratio= is 0 or more and finite, or 'best'; got {ratio!r}")
     sizes = np.abs(finite_numbers(x, "twn")).reshape(-1)
     threshold = _best_threshold(sizes) if ratio == "best" else float(ratio) * float(sizes.mean())
     a = _mean_above(sizes, threshold, "twn")
@@ -95,6 +98,9 @@ def ttq(x: Any, t: float = 0.05, positive: float | None = None, negative: float 
     numbers = finite_numbers(x, "ttq").reshape(-1)
     if not 0 <= t < 1:
         raise ValueError(f"t= is a share of the largest magnitude, 0 <= t < 1; got {t!r}")
+    for name, scale in (("positive", positive), ("negative", negative)):
+        if scale is not None and not 0 < scale < math.inf:
+            raise ValueError(f"{name}= is the scale of a side, above 0 and finite; got {scale!r}")
     threshold = t * float(np.abs(numbers).max())
     below, above = (
         _mean_above(

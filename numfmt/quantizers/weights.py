@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,11 +87,12 @@ def apot_weights(w: Any, bits: int, alpha: float = 3.0) -> Array:
     [1.2, -1.2, 0.3, -0.3]
     """
     numbers = finite_numbers(w, "apot_weights")
-    if not alpha > 0:
-        raise ValueError(f"alpha= is above 0, got {alpha!r}")
-    spread = float(numbers.std(ddof=1)) if numbers.size > 1 else 0.0
-    if not spread:
+    if not 0 < alpha < math.inf:
+        raise ValueError(f"alpha= is above 0 and finite, got {alpha!r}")
+    if isinstance(bits, bool) or not hasattr(bits, "__index__"):
+        raise TypeError(f"bits= takes an integer, got {bits!r}")
+    if numbers.min() == numbers.max():
         raise ValueError("apot_weights: the numbers are all equal, so that no deviation comes from them")
     levels = [float(value) for _, value in element(f"apot{bits}").values()]
-    normal = (numbers - numbers.mean()) / spread
+    normal = (numbers - numbers.mean()) / numbers.std(ddof=1)
     return alpha * Levels(np.array(levels), ties="zero").quantized(normal / alpha)

@@ -10,6 +10,7 @@ import numfmt
 from numfmt import RangeError, SpecError, quantizers
 from numfmt.learned import RULES, Learned, LearnedArray
 from numfmt.learned.form import finder
+from numfmt.learned.table import shape_of
 from numfmt.quantizers import Levels
 from numfmt.registry import scaled_examples
 
@@ -127,10 +128,61 @@ def test_ties_and_their_neighbours(spec):
 
 
 @pytest.mark.parametrize("ties", ["even", "odd", "down", "up", "zero", "away"])
-def test_ties_of_levels_are_those_of_a_codebook(ties):
-    levels = Levels(np.array([-3.0, -1.0, 0.0, 0.5, 2.0]), ties=ties)
-    x = np.array([-2.0, -0.5, 0.25, 1.25])
+@pytest.mark.parametrize(
+    "edges",
+    [None, [-2, -0.5, 0.25, 1.25], [-3, -1, 0, 0.5], [-1, 0, 0.5, 2], [-1, -1, 0.5, 0.5], [-2, 0, 0, 2]],
+)
+def test_ties_of_levels_are_those_of_a_codebook(ties, edges):
+    """On boundaries, and where those are values themselves, which stay."""
+    between = None if edges is None else np.array(edges, np.float64)
+    levels = Levels(np.array([-3.0, -1.0, 0.0, 0.5, 2.0]), between, ties)
+    x = np.array([-3.0, -2.0, -1.0, -0.5, 0.0, 0.25, 0.5, 1.25, 2.0])
     assert (levels.codes(x) == numfmt.encode(x, finder(levels))).all()
+
+
+def test_a_threshold_of_zero():
+    x = [1.0, -1.0, 0.0, 0.5]
+    assert numfmt.cast(x, "ttq[t=0]").tolist() == [0.75, -1, 0, 0.75]
+    assert quantizers.ttq(x, t=0).quantized(np.array(x)).tolist() == [0.75, -1, 0, 0.75]
+
+
+@pytest.mark.parametrize(
+    "spec", ["e2m1fn", "e2m3fn", "int3", "uint3", "e4m3fn", "fp4_bnb[midpoints=cuda,ties=zero]", "nf4"]
+)
+def test_fit_rounds_as_its_format(spec):
+    """Ties among the rest, as even codes have them."""
+    fmt = numfmt.parse(spec)
+    v = np.unique([float(value) for _, value in fmt.values()])
+    edges = np.array([float(fmt.split(r)) for r in range(*fmt.span)])
+    x = np.concatenate([v, edges, np.nextafter(edges, 99), np.nextafter(edges, -99)])
+    assert shape_of(fmt).quantized(x).tolist() == (numfmt.cast(x, fmt, dtype=np.float64) + 0.0).tolist()
+
+
+def test_numbers_beyond_float32():
+    for spec in ("bwn", "twn", "ttq", "lsq3", "inq3", "fit[of=int3]", "lqnet1"):
+        with pytest.raises(ValueError, match="larger than float32 holds: scale the data down"):
+            numfmt.cast([1e39, -1.5e39, 3e39, 2e38], spec)
+    tiny = np.array([1.0, -3.0, 2.0]) * 2.0**-700
+    found = quantizers.best_scale(tiny, Levels(np.array([-1.0, 0.0, 1.0])))
+    assert (
+        found.scale
+        == quantizers.best_scale(tiny * 2.0**700, Levels(np.array([-1.0, 0.0, 1.0]))).scale * 2.0**-700
+    )
+
+
+def test_float16_takes_its_largest():
+    x = np.float16([60000, 65504, -65504, 65504])
+    assert np.isfinite(numfmt.cast(x, "lsq2")).all()
+    assert np.abs(numfmt.cast(x, "lsq2")).max() == 65504
+
+
+def test_nothing_is_learned_from_nan():
+    x = np.array([2.0, -2.0] * 50)
+    with_nan = np.insert(x, slice(0, 100, 3), np.nan)
+    assert numfmt.encode(with_nan, "bwn", nan=0).levels.tolist() == [[-2, 2]]
+    row = numfmt.compare(with_nan, "bwn")[0]
+    assert row.sqnr_db == np.inf
+    assert row.nonfinite == np.isnan(with_nan).mean()
 
 
 # Optima by trying everything
@@ -257,13 +309,18 @@ def test_what_no_rule_takes(spec):
 
 
 def test_nan_becomes_a_number():
+    """That of the levels of all others."""
     x = DRAWN.copy()
     x[0, 0] = np.nan
-    y = x.copy()
-    y[0, 0] = 0.5
-    assert numfmt.encode(x, "kmeans3", nan=0.5).codes.tobytes() == numfmt.encode(y, "kmeans3").codes.tobytes()
+    found = numfmt.encode(x, "kmeans3", nan=0.5)
+    others = numfmt.encode(x.reshape(-1)[1:], "kmeans3")
+    assert found.levels.tolist() == others.levels.tolist()
+    assert found.codes.reshape(-1)[1:].tolist() == others.codes.tolist()
+    assert found.codes[0, 0] == np.abs(others.levels[0] - 0.5).argmin()
     with pytest.raises(ValueError, match="give a number"):
         numfmt.cast(x, "kmeans3", nan="max")
+    with pytest.raises(ValueError, match="kmeans|elements"):
+        numfmt.cast([np.nan, np.nan], "kmeans3", nan=0)
 
 
 @pytest.mark.parametrize(
@@ -290,6 +347,8 @@ def test_axes_that_do_not_fit():
         ("elbfit4", "in steps of 2, got 4"),
         ("kmeans4[init=best]", "init is linear or density or random"),
         ("twn[ratio=much]", "ratio is a number or best"),
+        ("twn[ratio=e]", "ratio is a number or best"),
+        ("ttq[t=..]", "t is a number"),
         ("twn2", "unknown format 'twn2'"),
         ("kmeans", "unknown format 'kmeans'"),
     ],

@@ -48,6 +48,8 @@ def test_binary_syq_is_bwn_by_place():
         (lambda: syq(np.zeros((2, 2))), "every number is 0"),
         (lambda: apot_weights([1.0, 1.0], 4), "all equal"),
         (lambda: apot_weights([1.0], 4), "all equal"),
+        (lambda: apot_weights([0.1, 0.1, 0.1], 4), "all equal"),
+        (lambda: apot_weights(W0, 4, np.inf), "above 0 and finite"),
         (lambda: apot_weights(W0, 9), "apot9"),
         (lambda: apot_weights(W0, 4, 0), "alpha= is above 0"),
     ],
