@@ -287,6 +287,8 @@ def _checked(boundaries: tuple[Fraction, ...], table: tuple[float, ...]) -> tupl
 
 
 def _numbers_of(file: Path) -> list[Any]:
+    if not file.is_file():
+        raise SpecError(f"there is no file '{file}'")
     if file.suffix == ".npy":
         return list(np.load(file, allow_pickle=False).reshape(-1).tolist())
     lines = (line.partition("#")[0] for line in file.read_text().splitlines())
@@ -405,7 +407,8 @@ def rule(**also: tuple[str, ...]) -> dict[str, Option]:
 @family(
     pattern="codebook",
     options={
-        "values": Option(("a list like [-1,0,1]",), None, r"\[.*\]"),
+        "values": Option(("a list like [-1,0,1]",), "[]", r"\[.*\]"),
+        "file": Option(("a path",), "", r".+"),
         "boundaries": Option(("a list like [-0.25,0.25]",), "[]", r"\[.*\]"),
         **rule(),
     },
@@ -418,11 +421,24 @@ def rule(**also: tuple[str, ...]) -> dict[str, Option]:
     ),
 )  # fmt: skip
 def parse_codebook(
-    match: re.Match[str], spec: str, values: str, boundaries: str, midpoints: str, ties: str
+    match: re.Match[str], spec: str, values: str, file: str, boundaries: str, midpoints: str, ties: str
 ) -> Codebook:
-    """A list of 2 to 4096 decimal or hexadecimal numbers, in the order of their codes."""
+    """A list of 2 to 4096 decimal or hexadecimal numbers, in the order of their codes, or those of a file, which
+    is read once in a process; `Codebook.load` says what it holds."""
+    if (values == "[]") == (not file):
+        raise SpecError(
+            f"{spec!r}: values= is needed, as in 'codebook[values=[-1,0,1]]', or file=, not both", spec
+        )
     between = split_commas(boundaries[1:-1]) if boundaries != "[]" else ()
     try:
-        return Codebook.of(split_commas(values[1:-1]), midpoints, ties, between)
-    except SpecError as error:
+        given = _numbers_of(_path_in(spec)) if file else split_commas(values[1:-1])
+        return Codebook.of(given, midpoints, ties, between)
+    except (SpecError, ValueError) as error:
         raise SpecError(f"{spec!r}: {error}", spec) from None
+
+
+def _path_in(spec: str) -> Path:
+    """The path as it was written: options come in lower case and without blanks."""
+    found = re.search(r"file\s*=\s*([^,\]]+)", spec, re.IGNORECASE)
+    assert found
+    return Path(found[1].strip())

@@ -323,6 +323,24 @@ def test_load(tmp_path):
     (tmp_path / "bad.txt").write_text("1 x")
     with pytest.raises(SpecError, match=r"bad.txt: a codebook is a list of numbers: 'x'"):
         Codebook.load(tmp_path / "bad.txt")
+    with pytest.raises(SpecError, match=r"none.txt: there is no file"):
+        Codebook.load(tmp_path / "none.txt")
+
+
+def test_a_spec_names_a_file(tmp_path):
+    """In upper and lower case and with blanks, as paths are."""
+    folder = tmp_path / "My Levels"
+    folder.mkdir()
+    (folder / "A=1.txt").write_text("-1 0.25 1")
+    spec = f"codebook[file={folder}/A=1.txt, ties=up]"
+    fmt = numfmt.parse(spec)
+    assert fmt == Codebook.of([-1, 0.25, 1], ties="up")
+    assert numfmt.parse(str(fmt)) == fmt
+    assert numfmt.cast([0.3, -0.375], spec).tolist() == [0.25, 0.25]
+    with pytest.raises(SpecError, match="there is no file"):
+        numfmt.parse(f"codebook[file={folder}/a=2.txt]")
+    with pytest.raises(SpecError, match="not both"):
+        numfmt.parse(f"codebook[values=[0,1],file={folder}/A=1.txt]")
 
 
 BAD = {

@@ -319,7 +319,7 @@ def test_nan_becomes_a_number():
     assert found.codes[0, 0] == np.abs(others.levels[0] - 0.5).argmin()
     with pytest.raises(ValueError, match="give a number"):
         numfmt.cast(x, "kmeans3", nan="max")
-    with pytest.raises(ValueError, match="kmeans|elements"):
+    with pytest.raises(ValueError, match="without elements"):
         numfmt.cast([np.nan, np.nan], "kmeans3", nan=0)
 
 
