@@ -369,7 +369,7 @@ def test_bare_fp4_names_both():
 
 BAD = {
     "codebook": "values= is needed",
-    "codebook[values=[]]": "'' is not a number",
+    "codebook[values=[]]": "values= is needed",
     "codebook[values=[1]]": "2 to 4096 values",
     "codebook[values=[1,1,1]]": "got 3, 1 distinct",
     "codebook[values=[0,-0]]": "got 2, 1 distinct",
