@@ -94,6 +94,10 @@ def compare(
     Comparison
         A sequence of `Row`; prints as a table, and has `to_csv`, `to_json` and `to_pandas`.
 
+    Raises
+    ------
+    ValueError, RangeError : what a format cannot take; the message begins with the tensor's name and the format
+
     Memory beyond the input is some tens of MiB, whatever its size; a scaled format, whose scales
     come from the whole tensor, takes its codes and values beside it. There the ulp is one step,
     and x overflows more than half a step outside its range.
@@ -130,14 +134,33 @@ def format_list(formats: Any) -> list[Format | ScaledFormat]:
 
 def _compare_one(tensor: Tensor, jobs: Sequence[Job | BlockJob], progress: bool | None) -> list[Row]:
     parts: list[list[Part]] = [[] for _ in jobs]
-    ready = [job.on(tensor) for job in jobs]
+    ready = [_made_ready(tensor, job) for job in jobs]
     work = tensor.array.size * len(jobs)
     with np.errstate(all="ignore"), _bar(tensor.name, work, progress) as advance:
         for i, x in enumerate(tensor.chunks()):
             for job, measured in zip(ready, parts, strict=True):
-                measured.append(measure(x, job, i * CHUNK))
+                with _said_where(tensor, job):
+                    measured.append(measure(x, job, i * CHUNK))
                 advance(x.size)
     return [_row(tensor, job, measured) for job, measured in zip(ready, parts, strict=True)]
+
+
+def _made_ready(tensor: Tensor, job: Job | BlockJob) -> Job | BlockJob:
+    with _said_where(tensor, job):
+        return job.on(tensor)
+
+
+@contextmanager
+def _said_where(tensor: Tensor, job: Job | BlockJob) -> Iterator[None]:
+    """What a format cannot take begins with the names of the tensor and of the format; files name themselves."""
+    try:
+        yield
+    except OSError:
+        raise
+    except ValueError as error:
+        where = f"tensor {tensor.name!r}, format" if tensor.name else "format"
+        message = f"{where} '{job.fmt}': {error}"
+        raise type(error)(message, *error.args[1:]).with_traceback(error.__traceback__) from None
 
 
 def _row(tensor: Tensor, job: Job | BlockJob, parts: Sequence[Part]) -> Row:

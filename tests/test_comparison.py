@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import math
+import pickle
+import re
 import tracemalloc
 from bisect import bisect_right
 from fractions import Fraction
@@ -427,3 +429,32 @@ def test_what_float64_cannot_hold_is_not_measured(spec):
     with pytest.raises(ValueError, match=f"values of '{spec}' have more than 53 significant bits"):
         compare([1.0], f"bf16,{spec}")
     assert compare([1.0], "int54,uint53")[0].exact == 1
+
+
+def test_a_refusal_names_tensor_and_format():
+    tensors = {"good": np.arange(99.0), "bad": np.arange(10.0)}
+    with pytest.raises(
+        ValueError, match=r"^tensor 'bad', format 'lloyd4': .* 16 levels to place.* 10 "
+    ) as caught:
+        numfmt.compare(tensors, "f16, lloyd4")
+    assert type(caught.value) is ValueError
+    with pytest.raises(ValueError, match=r"^format 'lloyd4': .* 16 levels"):
+        numfmt.compare(tensors["bad"], "lloyd4")
+
+
+@pytest.mark.parametrize(
+    ("spec", "x", "how"), [("e4m3fn", 1e6, {"overflow": "raise"}), ("int8[axis=0]", np.inf, {})]
+)
+def test_a_refusal_keeps_its_fields(spec, x, how):
+    """Of element formats, refused chunk by chunk, and of scaled ones, refused at once."""
+    with pytest.raises(numfmt.RangeError) as own:
+        numfmt.encode([1.0, x], spec, **how)
+    with pytest.raises(numfmt.RangeError) as caught:
+        numfmt.compare({"w": [1.0, x]}, spec, **how)
+    _, where, what = str(own.value).partition(" to ")
+    assert re.fullmatch(
+        rf"tensor 'w', format '{re.escape(spec)}': \w+{re.escape(where + what)}", str(caught.value)
+    )
+    for error in (caught.value, pickle.loads(pickle.dumps(caught.value))):
+        assert (error.count, error.total, error.index) == (own.value.count, own.value.total, own.value.index)
+        assert error.message == str(caught.value)
