@@ -12,23 +12,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import integer_in, positive
 from .levels import Levels, finite_numbers
 from .ordered import Ordered, ordered
 
 Array = np.ndarray[Any, Any]
+MOST_POWERS = 16
+LARGEST = 1 << MOST_POWERS - 1  # sums of squares of so small integers are exact
 
 
 def elb_integers(powers: int, zero: bool = True) -> tuple[int, ...]:
-    """+-1, +-2, ... +-2**(powers - 1), and 0.
+    """+-1, +-2, ... +-2**(powers - 1), and 0; 1 to 16 powers.
 
     Source: Leng et al.
 
     >>> elb_integers(3), elb_integers(1, zero=False)
     ((-4, -2, -1, 0, 1, 2, 4), (-1, 1))
     """
-    if powers < 1:
-        raise ValueError(f"a set of integers has at least one power of two, got {powers}")
-    up = tuple(1 << i for i in range(powers))
+    up = tuple(1 << i for i in range(integer_in("powers", powers, 1, MOST_POWERS)))
     return (*(-i for i in reversed(up)), *(0,) * zero, *up)
 
 
@@ -39,7 +40,7 @@ class ScaledIntegers(NamedTuple):
     ----------
     scale : float
     integers : int64, shape of the numbers
-    error : mean squared error
+    error : mean squared error; its last digits depend on the order of the numbers
     allowed : the set, rising
     """
 
@@ -70,7 +71,7 @@ def _levels(scale: float, allowed: tuple[int, ...]) -> Levels:
 
 def _magnitudes(allowed: tuple[int, ...]) -> Array:
     """The magnitudes of a symmetric set of integers, rising."""
-    given = tuple(allowed)
+    given = tuple(integer_in("each of the integers", q, -LARGEST, LARGEST) for q in allowed)
     if not given or sorted({-q for q in given}) != sorted(given) or not any(given):
         raise ValueError(f"the integers form a symmetric set such as (-1, 0, 1), got {given}")
     return np.unique(np.abs(np.array(given, np.int64)))
@@ -126,9 +127,9 @@ def elb_projection(
     Parameters
     ----------
     x : array_like of finite numbers, any shape
-    allowed : a symmetric set of integers, as `elb_integers` gives
+    allowed : a symmetric set of integers up to 2**15, as `elb_integers` gives
     start : the first scale, above 0; None: mean |V|
-    steps : at most
+    steps : at most, 1 or more
 
     Errors: `ValueError` for data that are empty, not finite or all 0, and where the start leaves no integer
     but 0.
@@ -141,9 +142,8 @@ def elb_projection(
     (0.38625, [2, -2, 1, 1, 1, -1, 0, 0, 0, 0, 0, 0], 0.006913771)
     """
     v, magnitudes = _numbers(x), _magnitudes(allowed)
-    scale = float(np.abs(v).mean()) if start is None else start
-    if not (scale > 0 and math.isfinite(scale)):
-        raise ValueError(f"the first scale is above 0 and finite, got {scale}")
+    scale = positive("the first scale", np.abs(v).mean() if start is None else start)
+    integer_in("steps", steps, 1)
     size = ordered(np.abs(v), magnitudes.size, "a projection")
     return _best_scale(v, _nearest(v, _settled(size, magnitudes, scale, steps), allowed), allowed)
 
@@ -217,8 +217,10 @@ def elb_admm(
     >>> state.projection.decode().round(3).tolist()
     [0.95, -0.95]
     """
-    if not (penalty > 0 and rate > 0):
-        raise ValueError(f"the penalty and the rate are above 0, got {penalty} and {rate}")
+    for name, value in (("the penalty", penalty), ("the rate", rate)):
+        positive(name, value)
+    integer_in("steps", steps, 0)
+    integer_in("inner", inner, 1)
     w = finite_numbers(weights, "ADMM").copy()
     state = AdmmState(w, elb_projection(w, allowed), np.zeros_like(w))
     ahead = rate if predictor is None else predictor

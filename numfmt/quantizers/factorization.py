@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import integer_in
 from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
@@ -95,8 +96,8 @@ def ternary_factorization(w: Any, terms: int, *, sweeps: int = 100) -> TernaryFa
     rest = finite_numbers(w, "a factorization").copy()
     if rest.ndim != 2 or not rest.any():
         raise ValueError(f"a factorization needs a matrix that is not all 0, got shape {rest.shape}")
-    if terms < 1:
-        raise ValueError(f"a factorization has at least 1 term, got {terms}")
+    integer_in("terms", terms, 1)
+    integer_in("sweeps", sweeps, 0)
     found: list[tuple[Array, float, Array]] = []
     residuals = [float(np.linalg.norm(rest))]
     while len(found) < terms and rest.any():

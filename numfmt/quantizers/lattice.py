@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import positive
 from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
@@ -114,7 +115,8 @@ def _bounded(v: Array) -> Array:
 def e8_nearest(x: Any) -> Array:
     """The nearest point of E8 to each vector: of the nearest in D8 and the nearest in D8 + 1/2 the nearer one.
 
-    At equal distance, computed in float64, D8 has it; ties within each are those of `d8_nearest`.
+    Of the two the distances are compared in float64: where they differ by less than its rounding, either may come
+    out, and at computed equality D8 has it. Ties within each are those of `d8_nearest`.
 
     Parameters
     ----------
@@ -157,13 +159,7 @@ def e8_encode(x: Any, scale: float = 1.0) -> Array:
     >>> e8_encode([0.6, 0.4, 0.5, 0.5, 0.4, 0.6, 0.3, 0.7]).tolist()
     [1, 1, 1, 1, 1, 1, 1, 1]
     """
-    return (2 * e8_nearest(_vectors(x, "E8") / _checked(scale))).astype(np.int64)
-
-
-def _checked(scale: float) -> float:
-    if not 0 < scale < np.inf:
-        raise ValueError(f"the scale of a lattice is above 0 and finite, got {scale}")
-    return scale
+    return (2 * e8_nearest(_vectors(x, "E8") / positive("the scale of a lattice", scale))).astype(np.int64)
 
 
 def e8_decode(codes: Any, scale: float = 1.0) -> Array:
@@ -188,7 +184,7 @@ def e8_decode(codes: Any, scale: float = 1.0) -> Array:
         raise ValueError(
             "doubled coordinates of E8 are all even or all odd, and their sum is a multiple of 4"
         )
-    return np.asarray(_checked(scale) * (doubled / 2))
+    return np.asarray(positive("the scale of a lattice", scale) * (doubled / 2))
 
 
 class PaddedLattice(NamedTuple):
@@ -254,11 +250,12 @@ def e8p_decode(codes: Any) -> Array:
 
 
 def e8p_encode(x: Any) -> Array:
-    """The code of the nearest of E8P's 65536 points, exactly.
+    """The code of the nearest of E8P's 65536 points: all of them are compared, none is skipped.
 
     For each shift and each magnitude vector m the best signs are those of y = x - shift; if their product is
     wrong, the coordinate where turning the sign costs least, 4 m_i |y_i|, has it turned. So 512 distances
-    decide. At equal distance in float64 the shift +1/4 has it, then the lower rank; 0 counts as positive, and
+    decide. They are compared in float64: of points whose distances differ by less than its rounding, any may come
+    out. At computed equality the shift +1/4 has it, then the lower rank; 0 counts as positive, and
     the first of several coordinates is turned.
 
     Parameters

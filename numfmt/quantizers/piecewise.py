@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..calibration.histograms import checked_integer
+from .arguments import integer_in
 from .densities import DENSITIES, Density
 from .levels import finite_numbers
 
@@ -224,9 +224,7 @@ def _density(law: str) -> Density:
 
 
 def _checked_bits(bits: int) -> int:
-    if checked_integer("bits", bits, 2) > _MOST_BITS:
-        raise ValueError(f"bits are 2 to {_MOST_BITS}, got {bits}")
-    return bits
+    return integer_in("bits", bits, 2, _MOST_BITS)
 
 
 def _range_of(numbers: Array, m: float | None) -> float:

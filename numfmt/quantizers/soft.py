@@ -11,9 +11,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import integer_in, positive
 from .levels import Levels, finite_numbers
 
 Array = np.ndarray[Any, Any]
+MOST_BITS = 16
 
 
 def dsq_slope(alpha: float, step: float) -> float:
@@ -34,20 +36,26 @@ def dsq_slope(alpha: float, step: float) -> float:
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha of DSQ satisfies 0 < alpha < 1, got {alpha}; near 0 is the hard quantizer")
-    if not (step > 0 and math.isfinite(step)):
-        raise ValueError(f"the step of DSQ is above 0 and finite, got {step}")
-    return math.log1p(2 * (1 - alpha) / alpha) / step
+    return math.log1p(2 * (1 - alpha) / alpha) / positive("the step of DSQ", step)
 
 
 def dsq_alpha(slope: float, step: float) -> float:
-    """The alpha of a slope k: 1 - tanh(k step / 2), computed as 2 / (1 + exp(k step)).
+    """The alpha of a slope k: 1 - tanh(k step / 2), computed as 2 e / (1 + e) with e = exp(-k step).
+
+    Errors: `ValueError` where k step is so large that alpha is 0 in float64, or so small that it is 1.
 
     Source: DSQ.
 
     >>> round(dsq_alpha(dsq_slope(0.2, 2 / 3), 2 / 3), 12)
     0.2
     """
-    return 2 / (1 + math.exp(slope * step))
+    e = math.exp(-positive("the slope of DSQ", slope) * positive("the step of DSQ", step))
+    alpha = 2 * e / (1 + e)
+    if not 0 < alpha < 1:
+        raise ValueError(
+            f"a slope of {slope} and a step of {step} give alpha = {alpha}, which is no soft curve"
+        )
+    return alpha
 
 
 class DSQ(NamedTuple):
@@ -60,7 +68,7 @@ class DSQ(NamedTuple):
     Attributes
     ----------
     low, high : ends of the range; x is clipped to it
-    bits : 2**bits levels
+    bits : 1 to 16; 2**bits levels
     alpha : 0 < alpha < 1, see `dsq_slope`
 
     Source: DSQ; ModelTC/MQBench, fake_quantize/dsq.py.
@@ -80,11 +88,20 @@ class DSQ(NamedTuple):
     @property
     def step(self) -> float:
         """D, the distance of neighbouring levels."""
-        if not self.low < self.high:
+        low, high = self.ends
+        return (high - low) / self.intervals_within
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """low and high; `ValueError` where they are no range."""
+        if not -math.inf < self.low < self.high < math.inf:
             raise ValueError(f"the range of DSQ is from low up to high, got {self.low} and {self.high}")
-        if self.bits < 1:
-            raise ValueError(f"DSQ has at least 1 bit, got {self.bits}")
-        return (self.high - self.low) / (2**self.bits - 1)
+        return self.low, self.high
+
+    @property
+    def intervals_within(self) -> int:
+        """2**bits - 1, how many intervals lie in the range."""
+        return 2 ** integer_in("bits", self.bits, 1, MOST_BITS) - 1
 
     @property
     def slope(self) -> float:
@@ -98,7 +115,7 @@ class DSQ(NamedTuple):
         >>> DSQ(-1.0, 1.0, bits=2, alpha=0.2).levels.values.round(3).tolist()
         [-1.0, -0.333, 0.333, 1.0]
         """
-        return Levels(np.linspace(self.low, self.high, 2**self.bits), ties="up", numbers=2)
+        return Levels(np.linspace(*self.ends, self.intervals_within + 1), ties="up", numbers=2)
 
     def intervals(self, x: Any) -> tuple[Array, Array]:
         """The interval of each element, from 0, and the place in it: -1/2 at its lower end, almost 1/2."""
@@ -252,8 +269,6 @@ def quantization_network(levels: Any, boundaries: Any, largest: float) -> Quanti
         raise ValueError(
             f"{y.size} levels need {y.size - 1} boundaries, both rising, got {y.tolist()} and {edges.tolist()}"
         )
-    if not (largest > 0 and math.isfinite(largest)):
-        raise ValueError(f"the largest magnitude of the data is above 0 and finite, got {largest}")
-    beta = 5 * float(np.abs(y).max()) / 4 / largest
+    beta = 5 * float(np.abs(y).max()) / 4 / positive("the largest magnitude of the data", largest)
     heights = np.diff(y)
     return QuantizationNetwork(heights, beta * edges, float(heights.sum()) / 2, 1 / beta, beta)

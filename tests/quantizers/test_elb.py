@@ -167,8 +167,14 @@ BAD = [
     (lambda: elb_projection(W0, (0,)), "symmetric set"),
     (lambda: elb_projection(W0, (-1, 0, 1), start=9.0), "nearest to integer 0"),
     (lambda: elb_projection(W0, (-1, 0, 1), start=-1.0), "first scale is above 0"),
-    (lambda: elb_integers(0), "at least one power"),
-    (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=0.0, rate=1.0), "penalty and the rate"),
+    (lambda: elb_integers(0), "powers is an integer from 1 to 16, got 0"),
+    (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=0.0, rate=1.0), "the penalty is above 0"),
+    (lambda: elb_integers(70), "from 1 to 16, got 70"),
+    (lambda: elb_projection(W0, (-1.5, 0, 1.5)), "each of the integers is an integer .*, got -1.5"),
+    (lambda: elb_projection(W0, (-(2**60), 0, 2**60)), "from -32768 to 32768"),
+    (lambda: elb_projection(W0, (-1, 1), steps=-1), "steps is an integer from 1 on, got -1"),
+    (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=1.0, rate=1.0, steps=-1), "steps is an integer"),
+    (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=1.0, rate=1.0, inner=0), "inner is an integer"),
     (lambda: elb_admm(W0, lambda w: w, (-1, 1), penalty=9.0, rate=9.0, steps=300), "element 0 of 12 is"),
 ]
 

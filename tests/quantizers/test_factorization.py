@@ -71,7 +71,9 @@ BAD = [
     (lambda: ternary_factorization([], 1), "without elements"),
     (lambda: ternary_factorization([1.0], 1), r"needs a matrix that is not all 0, got shape \(1,\)"),
     (lambda: ternary_factorization(np.zeros((2, 2)), 1), "not all 0"),
-    (lambda: ternary_factorization(W, 0), "at least 1 term"),
+    (lambda: ternary_factorization(W, 0), "terms is an integer from 1 on, got 0"),
+    (lambda: ternary_factorization(W, 1.5), "terms is an integer from 1 on, got 1.5"),
+    (lambda: ternary_factorization(W, 1, sweeps=-1), "sweeps is an integer from 0 on, got -1"),
     (lambda: best_ternary([0.0, 0.0]), "not all 0"),
     (lambda: ternary_factorization([[np.inf]], 1), "element 0 of 1 is inf"),
 ]

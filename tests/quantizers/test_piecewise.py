@@ -187,7 +187,7 @@ def test_any_shape_and_layout():
         (lambda: pwlq([1.0], 4, math.nan), "between 0 and m"),
         (lambda: pwlq([1.0], 4, 0.5, math.inf), "finite number above 0, got inf"),
         (lambda: pwlq([1.0], 4, 0.5, -1.0), "finite number above 0, got -1.0"),
-        (lambda: pwlq([1.0], 1, 0.5), "bits is an integer from 2 on"),
+        (lambda: pwlq([1.0], 1, 0.5), "bits is an integer from 2 to 16"),
         (lambda: pwlq([1.0], 17, 0.5), "2 to 16, got 17"),
         (lambda: pwlq([1.0], 4, 0.5, profile="code"), "one of paper, repo; got 'code'"),
         (lambda: pwlq_search([0.0], 4), "data are all zero"),
