@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import axes_within, integer_in
 from .levels import Levels, finite_numbers
 from .ordered import Ordered, ordered
 
 Array = np.ndarray[Any, Any]
 UPPER_QUARTILE = 0.6745  # of the normal law, as the authors of LQ-Nets write it
+MOST_BITS = 8
 NARROWEST = 1e-3  # of N2UQ's intervals
 SETTLED = 1e-13  # of the largest number of a basis
 
@@ -68,7 +70,8 @@ def lqnet_weight_start(bits: int, fan_out: int) -> Array:
     >>> lqnet_weight_start(2, fan_out=50).round(5).tolist()
     [0.06745, 0.1349]
     """
-    return _doubling(UPPER_QUARTILE * math.sqrt(2 / fan_out) / 2 ** (bits - 1), bits)
+    deviation = math.sqrt(2 / integer_in("fan_out", fan_out, 1))
+    return _doubling(UPPER_QUARTILE * deviation / 2 ** (_checked_bits(bits) - 1), bits)
 
 
 def lqnet_activation_start(bits: int) -> Array:
@@ -79,7 +82,11 @@ def lqnet_activation_start(bits: int) -> Array:
     >>> lqnet_activation_start(2).round(6).tolist()
     [0.449667, 0.899333]
     """
-    return _doubling(UPPER_QUARTILE * 2 / (2**bits - 1), bits)
+    return _doubling(UPPER_QUARTILE * 2 / (2 ** _checked_bits(bits) - 1), bits)
+
+
+def _checked_bits(bits: Any) -> int:
+    return integer_in("bits", bits, 1, MOST_BITS)
 
 
 def _doubling(first: float, bits: int) -> Array:
@@ -120,8 +127,8 @@ def _refitted(data: Ordered, now: LearnedBasis, ridge: float) -> Array:
 
 def _moved(data: Ordered, basis: Array, digits: tuple[int, int], keep: float, ridge: float) -> Array:
     """The basis after one step."""
-    if not 0 <= keep < 1 or not ridge >= 0:
-        raise ValueError(f"a step needs 0 <= keep < 1 and ridge >= 0, got {keep} and {ridge}")
+    if not 0 <= keep < 1 or not 0 <= ridge < math.inf:
+        raise ValueError(f"a step needs 0 <= keep < 1 and a finite ridge >= 0, got {keep} and {ridge}")
     return keep * basis + (1 - keep) * _refitted(data, LearnedBasis(basis, digits, 0.0), ridge)
 
 
@@ -146,7 +153,7 @@ def qem_step(
     basis : array_like, (bits,)
     digits : (-1, 1) for weights, (0, 1) for activations
     keep : 0 <= keep < 1, share of the old basis
-    ridge : at least 0
+    ridge : at least 0, finite
 
     Errors: `ValueError` for data that are empty, not finite, or have fewer distinct values than levels.
 
@@ -181,21 +188,24 @@ def learned_basis(
     start : array_like, (bits,); None: as `lqnet_weight_start` and `lqnet_activation_start`, with the root
         mean square of the data in place of the deviation these assume
 
+    steps : at most, 0 or more
+
     The other parameters, the errors and the source are those of `qem_step`. The result is a local optimum.
+    With keep=0.9 and ridge=1e-4 the steps are those of the authors' code for weights, with keep=0.9 alone those
+    for activations; the code takes one step a batch.
 
     >>> w = [0.9, -0.7, 0.5, 0.375, 0.36, -0.2, 0.1, 0.05, 0.02, 0.01, 0.003, 0.0]
     >>> learned = learned_basis(w, 2, start=[0.2, 0.4])
     >>> learned.basis.round(9).tolist(), round(learned.error, 9)
     ([0.287888889, 0.412111111], 0.022029463)
     """
-    if not 1 <= bits <= 8:
-        raise ValueError(f"a basis has 1 to 8 bits, got {bits}")
-    data = ordered(x, 2**bits, "a basis")
-    first = _started(data, bits, digits) if start is None else finite_numbers(start, "a basis")
-    if first.shape != (bits,):
+    width = _checked_bits(bits)
+    data = ordered(x, 2**width, "a basis")
+    first = _started(data, width, digits) if start is None else finite_numbers(start, "a basis")
+    if first.shape != (width,):
         raise ValueError(f"a basis of {bits} bits starts from {bits} numbers, got shape {first.shape}")
     now = _checked_basis(data, first, digits)
-    for _ in range(steps):
+    for _ in range(integer_in("steps", steps, 0)):
         before, now = now, _moved(data, now, digits, keep, ridge)
         if np.abs(now - before).max() <= SETTLED * np.abs(now).max():
             break
@@ -251,9 +261,7 @@ def n2uq_start(bits: int) -> NonuniformThresholds:
     >>> n2uq_start(2).thresholds.round(6).tolist()
     [0.333333, 1.0, 1.666667]
     """
-    if not 1 <= bits <= 8:
-        raise ValueError(f"N2UQ has 1 to 8 bits, got {bits}")
-    n = 2**bits - 1
+    n = 2 ** _checked_bits(bits) - 1
     return NonuniformThresholds(np.full(n, 2 / n))
 
 
@@ -280,6 +288,23 @@ class FilterLevels(NamedTuple):
         return np.asarray(self.levels.values[self.codes] * self.scales)
 
 
+def n2uq_scales(w: Any, bits: int, axis: int = 0) -> Array:
+    """gamma mean |w| of each filter, gamma = (2**bits - 1) / 2**(bits - 1), in a shape that divides the weights.
+
+    Parameters, errors and source are those of `n2uq_weights`.
+
+    >>> n2uq_scales([[1.0, -2.0, 0.0, 0.0]], bits=2).tolist()
+    [[1.125]]
+    """
+    sizes, width = np.abs(finite_numbers(w, "N2UQ")), _checked_bits(bits)
+    scales = (
+        (2**width - 1) / 2 ** (width - 1) * sizes.mean(axis=axes_within(sizes.shape, axis), keepdims=True)
+    )
+    if not scales.all():
+        raise ValueError(f"filter {int(np.argmin(scales))} has no weight but 0, so it has no scale")
+    return np.asarray(scales)
+
+
 def n2uq_weights(w: Any, bits: int, axis: int = 0) -> FilterLevels:
     """N2UQ's weights: 2**bits equal steps over +-gamma mean |w| of each filter, ties to even codes.
 
@@ -300,12 +325,6 @@ def n2uq_weights(w: Any, bits: int, axis: int = 0) -> FilterLevels:
     [[3, 0, 2, 2]]
     """
     numbers = finite_numbers(w, "N2UQ")
-    if not 1 <= bits <= 8:
-        raise ValueError(f"N2UQ has 1 to 8 bits, got {bits}")
-    others = tuple(i for i in range(numbers.ndim) if i != axis % numbers.ndim)
-    n = 2**bits - 1
-    scales = n / 2 ** (bits - 1) * np.abs(numbers).mean(axis=others, keepdims=True)
-    if not scales.all():
-        raise ValueError(f"filter {int(np.argmin(scales))} has no weight but 0, so it has no scale")
+    n, scales = 2 ** _checked_bits(bits) - 1, n2uq_scales(numbers, bits, axis)
     codes = np.rint((np.clip(numbers / scales, -1, 1) + 1) * n / 2).astype(np.uint8)
     return FilterLevels(codes, Levels(2 * np.arange(n + 1) / n - 1), scales)

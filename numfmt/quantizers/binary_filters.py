@@ -7,10 +7,12 @@ AAAI 2018.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .arguments import axes_within, integer_in
 from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
@@ -21,7 +23,7 @@ class BinaryFilters(NamedTuple):
 
     Attributes
     ----------
-    signs : int8, shape of the weights, -1 or 1
+    signs : int8, shape of the weights, -1 or 1; 0 too in the profile "code" of `bwn`
     scales : float64, one number a filter, in a shape that multiplies the signs
     """
 
@@ -42,7 +44,21 @@ def signs_of(x: Array) -> Array:
     return np.where(x < 0, -1, 1).astype(np.int8)
 
 
-def bwn(w: Any, axis: int = 0) -> BinaryFilters:
+def _centred(w: Array, axes: tuple[int, ...]) -> tuple[Array, Array]:
+    """Weights without their mean over the input channels, clamped to +-1; and their signs."""
+    if not axes:
+        raise ValueError(f"the code of XNOR-Net takes the mean over input channels away, got shape {w.shape}")
+    clamped = np.clip(w - w.mean(axis=axes[0], keepdims=True), -1, 1)
+    return clamped, np.sign(clamped).astype(np.int8)
+
+
+_BINARY: dict[str, Callable[[Array, tuple[int, ...]], tuple[Array, Array]]] = {
+    "paper": lambda w, axes: (w, signs_of(w)),
+    "code": _centred,
+}
+
+
+def bwn(w: Any, axis: int = 0, *, profile: str = "paper") -> BinaryFilters:
     """Binary weight network: sign(w) times mean |w| of each filter, the best scale and signs there are.
 
     Parameters
@@ -50,17 +66,25 @@ def bwn(w: Any, axis: int = 0) -> BinaryFilters:
     w : array_like of finite numbers, any shape
     axis : whose places are filters
 
-    sign(0) is +1. The code of the authors gives 0 there, and first takes the mean over input channels away
-    and clamps to +-1.
+    profile : "paper": sign(0) is +1; "code": the mean over the input channels, the first axis other than
+        `axis`, is taken away first, what is left is clamped to +-1, and sign(0) is 0
 
-    Source: XNOR-Net (binary weight networks); allenai/XNOR-Net, util.lua.
+    Errors: `ValueError` for weights that are empty or not finite, and for an axis that they do not have.
+
+    Source: XNOR-Net (binary weight networks); allenai/XNOR-Net, util.lua (meancenterConvParms, clampConvParms,
+    binarizeConvParms).
 
     >>> bwn([[0.5, -1.5], [0.0, 1.0]]).scales.tolist()
     [[1.0], [0.5]]
+    >>> bwn([[0.5, -1.5], [0.5, 0.5]], profile="code").decode().tolist()
+    [[1.0, -1.0], [0.0, 0.0]]
     """
     numbers = finite_numbers(w, "BWN")
-    others = tuple(i for i in range(numbers.ndim) if i != axis % numbers.ndim)
-    return BinaryFilters(signs_of(numbers), np.abs(numbers).mean(axis=others, keepdims=True))
+    if profile not in _BINARY:
+        raise ValueError(f"the profiles of BWN are {', '.join(_BINARY)}, got {profile!r}")
+    axes = axes_within(numbers.shape, axis)
+    weights, signs = _BINARY[profile](numbers, axes)
+    return BinaryFilters(signs, np.abs(weights).mean(axis=axes, keepdims=True))
 
 
 def _windows(x: Array, size: tuple[int, ...]) -> Array:
@@ -174,7 +198,7 @@ def bwnh(w: Any, inputs: Any, *, sweeps: int = 50) -> HashedFilter:
     gram, aim = x @ x.T, x @ products
     b = signs_of(weights).astype(np.float64)
     found = [_hashed(b, x, products, gram, aim)]
-    for _ in range(sweeps):
+    for _ in range(integer_in("sweeps", sweeps, 0)):
         before = b.copy()
         _sweep(b, found[-1][0], gram, aim)
         if np.array_equal(before, b):

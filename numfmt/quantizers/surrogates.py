@@ -18,10 +18,13 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import axes_within, integer_in, positive
+from .basis import n2uq_scales
 from .levels import Levels, finite_numbers
 from .soft import DSQ, QuantizationNetwork
 
 Array = np.ndarray[Any, Any]
+LARGEST = 1 << 31  # integer of LSQ
 
 
 def _pair(g: Any, x: Any) -> tuple[Array, Array]:
@@ -31,12 +34,6 @@ def _pair(g: Any, x: Any) -> tuple[Array, Array]:
             f"an upstream gradient has the shape of the quantizer's input, got {gradient.shape} and {numbers.shape}"
         )
     return gradient, numbers
-
-
-def _positive(name: str, value: float) -> float:
-    if not (value > 0 and math.isfinite(value)):
-        raise ValueError(f"{name} is above 0 and finite, got {value}")
-    return float(value)
 
 
 def _within(g: Array, inside: Array) -> Array:
@@ -58,7 +55,7 @@ def ste(g: Any, x: Any) -> Array:
 def range_clipped(g: Any, x: Any, low: float, high: float) -> Array:
     """g where low <= x <= high, else 0: the derivative of clipping, rounding passed straight through.
 
-    Source: WRPN and WAGE (activations), uniform quantizers with a given range.
+    Source: WRPN, uniform quantizers with a given range.
 
     >>> range_clipped([1.0, 1.0, 1.0], [-0.1, 0.0, 1.5], 0.0, 1.0).tolist()
     [0.0, 1.0, 0.0]
@@ -67,6 +64,23 @@ def range_clipped(g: Any, x: Any, low: float, high: float) -> Array:
         raise ValueError(f"a range is from low up to high, got {low} and {high}")
     gradient, numbers = _pair(g, x)
     return _within(gradient, (numbers >= low) & (numbers <= high))
+
+
+def wage_activations(g: Any, x: Any, bits: int = 8) -> Array:
+    """g where |x| <= 1 - 2**(1 - bits), the ends of WAGE's range, else 0. Weights take `ste`: no clip counts.
+
+    Parameters
+    ----------
+    bits : int, 2 to 15, the widths that are clipped short of 1
+
+    Source: Wu et al., "Training and inference with integers in deep neural networks", ICLR 2018;
+    boluoweifenda/WAGE, Quantize.py (A and W).
+
+    >>> wage_activations([1.0, 1.0, 1.0], [-0.5, 0.5, 0.75], bits=2).tolist()
+    [1.0, 1.0, 0.0]
+    """
+    top = 1 - 2.0 ** (1 - integer_in("bits", bits, 2, 15))
+    return range_clipped(g, x, -top, top)
 
 
 def clipped_ste(g: Any, x: Any) -> Array:
@@ -102,7 +116,7 @@ def pact(g: Any, x: Any, alpha: float) -> tuple[Array, float]:
     >>> by_x.tolist(), by_alpha
     ([0.0, 2.0, 0.0], 4.0)
     """
-    _positive("alpha of PACT", alpha)
+    positive("alpha of PACT", alpha)
     gradient, numbers = _pair(g, x)
     inside = (numbers >= 0) & (numbers < alpha)
     return _within(gradient, inside), float(gradient[numbers >= alpha].sum())
@@ -121,9 +135,11 @@ def lsq_gradient_scale(count: int, high: int) -> float:
     >>> lsq_gradient_scale(16, 4)
     0.125
     """
-    if count < 1 or high < 1:
-        raise ValueError(f"LSQ scales by 1 / sqrt(N QP) with both from 1 on, got {count} and {high}")
-    return 1 / math.sqrt(count * high)
+    return 1 / math.sqrt(integer_in("N of LSQ", count, 1) * integer_in("QP of LSQ", high, 1))
+
+
+def _checked_range(low: int, high: int) -> None:
+    integer_in("high", high, integer_in("low", low, -LARGEST, LARGEST) + 1, LARGEST)
 
 
 def lsq(g: Any, x: Any, step: float, low: int, high: int) -> tuple[Array, float]:
@@ -144,7 +160,8 @@ def lsq(g: Any, x: Any, step: float, low: int, high: int) -> tuple[Array, float]
     ([0.0, 1.0, 1.0], 0.692820323028)
     """
     gradient, numbers = _pair(g, x)
-    scaled = numbers / _positive("the step of LSQ", step)
+    _checked_range(low, high)
+    scaled = numbers / positive("the step of LSQ", step)
     inside = (scaled > low) & (scaled < high)
     by_step = np.where(inside, np.rint(scaled) - scaled, np.clip(scaled, low, high))
     total = float((gradient * by_step).sum()) * lsq_gradient_scale(numbers.size, high)
@@ -164,7 +181,8 @@ def lsq_affine(g: Any, x: Any, step: float, zero: int, low: int, high: int) -> t
     ([1.0, 0.0], 2.4, -0.5)
     """
     gradient, numbers = _pair(g, x)
-    scaled = numbers / _positive("the step of LSQ", step)
+    _checked_range(low, high)
+    scaled = numbers / positive("the step of LSQ", step)
     rank = np.rint(scaled) + zero
     inside = (rank >= low) & (rank <= high)
     by_step = np.where(inside, rank - zero - scaled, np.clip(rank, low, high) - zero)
@@ -191,7 +209,7 @@ def apot(g: Any, x: Any, alpha: float, levels: Levels) -> tuple[Array, float]:
     ([1.0, 0.0], 1.1)
     """
     gradient, numbers = _pair(g, x)
-    place = numbers / _positive("alpha of APoT", alpha)
+    place = numbers / positive("alpha of APoT", alpha)
     inside = np.abs(place) <= 1
     by_alpha = levels.quantized(np.clip(place, -1, 1)) - _within(place, inside)
     return _within(gradient, inside), float((gradient * by_alpha).sum())
@@ -226,8 +244,8 @@ def dsq(g: Any, x: Any, quantizer: DSQ) -> tuple[Array, float, float]:
     interval, place = quantizer.intervals(numbers)
     rise, slope = quantizer.rise(place)
     by_x = quantizer.derivative(numbers)
-    share = (interval + rise) / (2**quantizer.bits - 1)
-    t = (interval + place + 0.5) / (2**quantizer.bits - 1)
+    share = (interval + rise) / quantizer.intervals_within
+    t = (interval + place + 0.5) / quantizer.intervals_within
     inside = (numbers >= quantizer.low) & (numbers <= quantizer.high)
     by_high = np.where(inside, share - slope * t, numbers > quantizer.high)
     by_low = np.where(inside, 1 - share - slope * (1 - t), numbers < quantizer.low)
@@ -253,7 +271,7 @@ def quantization_network(
 
 def _tanh_of_weights(w: Array) -> tuple[Array, float]:
     t = np.tanh(w)
-    return t, _positive("the largest magnitude of DoReFa's weights", float(np.abs(t).max()))
+    return t, positive("the largest magnitude of DoReFa's weights", float(np.abs(t).max()))
 
 
 def dorefa_weights(g: Any, w: Any) -> Array:
@@ -301,8 +319,7 @@ def xnor_weights(g: Any, w: Any, axis: int = 0) -> Array:
     [[1.5, 0.5]]
     """
     gradient, numbers = _pair(g, w)
-    others = tuple(i for i in range(numbers.ndim) if i != axis % numbers.ndim)
-    a = np.abs(numbers).mean(axis=others, keepdims=True)
+    a = np.abs(numbers).mean(axis=axes_within(numbers.shape, axis), keepdims=True)
     n = numbers.size // numbers.shape[axis]
     return gradient * (1 / n + a * (np.abs(numbers) < 1))
 
@@ -371,6 +388,24 @@ def n2uq(g: Any, x: Any, widths: Any, start: float) -> tuple[Array, Array, float
     return by_x, -own - later, -float(sums.sum())
 
 
+def n2uq_weights(g: Any, w: Any, bits: int, axis: int = 0) -> Array:
+    """g over the scale of each filter: straight through rounding and clipping, the scale held.
+
+    The quantized weight is the scale times an integer step, and its stand-in is w / scale, without the factor.
+
+    Parameters
+    ----------
+    bits, axis : as `numfmt.quantizers.n2uq_weights`
+
+    Source: liuzechun/Nonuniform-to-Uniform-Quantization, resnet.py (HardQuantizeConv).
+
+    >>> n2uq_weights([[1.0, 3.0, 0.0, 0.0]], [[1.0, -2.0, 0.0, 1.0]], bits=2).tolist()
+    [[0.6666666666666666, 2.0, 0.0, 0.0]]
+    """
+    gradient, numbers = _pair(g, w)
+    return gradient / n2uq_scales(numbers, bits, axis)
+
+
 def centroids(g: Any, codes: Any, count: int) -> Array:
     """Weight sharing: the gradient of each centroid is the sum of g over its members.
 
@@ -427,10 +462,12 @@ SURROGATES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "bnn": clipped_ste,
         "xnor activations": open_clipped_ste,
         "xnor weights": xnor_weights,
+        "bwn": xnor_weights,
         "twn": ste,
         "ttq": ttq,
         "wrpn": range_clipped,
-        "wage activations": range_clipped,
+        "wage weights": ste,
+        "wage activations": wage_activations,
         "pact": pact,
         "lsq": lsq,
         "lsq with a zero point": lsq_affine,
@@ -444,9 +481,16 @@ SURROGATES: Mapping[str, Callable[..., Any]] = MappingProxyType(
         "lq-net weights": ste,
         "lq-net activations": lqnet_activations,
         "n2uq activations": n2uq,
+        "n2uq weights": n2uq_weights,
         "weight sharing": centroids,
         "inq": inq,
         "logarithmic": ste,
+        "shiftcnn": ste,
         "codebook": ste,
+        # straight through as is usual: that the methods' own code does the same is not claimed
+        "syq": ste,
+        "pwlq": ste,
+        "tnn": ste,
+        "elb": ste,
     }
 )

@@ -31,6 +31,23 @@ def test_no_signs_and_no_scale_do_better(axis):
         assert ((v - kept.reshape(-1)) ** 2).sum() == pytest.approx(best, rel=1e-12)
 
 
+@pytest.mark.parametrize(("axis", "channels"), [(0, 1), (1, 0)])
+def test_the_code_of_the_authors_filter_by_filter(axis, channels):
+    w = 2 * np.random.default_rng(5).standard_normal((4, 3, 2, 2))
+    w[0, :, 0, 0] = w[:, 1, 0, 0] = 0.25  # less its mean 0, along either axis
+    found = bwn(w, axis, profile="code")
+    for index in np.ndindex(w.shape):
+        line = list(index)
+        line[channels] = slice(None)
+        clamped = min(max(w[index] - w[tuple(line)].mean(), -1), 1)
+        assert found.signs[index] == np.sign(clamped)
+    centred = np.clip(w - w.mean(axis=channels, keepdims=True), -1, 1)
+    sizes = [np.abs(part).mean() for part in np.moveaxis(centred, axis, 0)]
+    assert found.scales.reshape(-1) == pytest.approx(sizes, rel=1e-14)
+    assert 0 in found.signs
+    assert np.abs(centred).max() == 1
+
+
 IMAGE = RNG.standard_normal((2, 3, 6, 5))
 FILTERS = RNG.standard_normal((4, 3, 3, 2))
 
@@ -113,6 +130,12 @@ def test_inputs_that_are_not_mixed_give_the_signs_and_the_mean():
 BAD = [
     (lambda: bwn([]), "without elements"),
     (lambda: bwn([np.nan]), "element 0 of 1 is nan"),
+    (lambda: bwn(FILTERS, 5), "axis=5: an array of shape .* has 4 axes"),
+    (lambda: bwn(FILTERS, 1.5), "axis=1.5: an axis is an integer"),
+    (lambda: bwn(1.0), r"an array of shape \(\) has 0 axes"),
+    (lambda: bwn(FILTERS, profile="torch"), "paper, code, got 'torch'"),
+    (lambda: bwn(W0, profile="code"), "mean over input channels"),
+    (lambda: bwnh(W0, np.eye(12), sweeps=-1), "sweeps is an integer from 0 on, got -1"),
     (lambda: input_scales(W0, (1, 1)), "channels, height and width"),
     (lambda: input_scales(IMAGE, (7, 1)), r"kernel of \(7, 1\) does not fit"),
     (lambda: xnor_convolution(IMAGE, FILTERS[:, :2]), "as many channels"),

@@ -83,6 +83,7 @@ ZONES = {
     "xnor": (surrogates.open_clipped_ste, (), "0011100"),
     "range": (surrogates.range_clipped, (0.0, 1.0), "0001110"),
     "pact": (lambda g, x, a: surrogates.pact(g, x, a)[0], (1.0,), "0001100"),
+    "wage": (lambda g, x: surrogates.wage_activations(g, x / 2, 2), (), "0111110"),
     "lq-net": (surrogates.lqnet_activations, (1.0,), "1111110"),
     "lsq": (lambda g, x: surrogates.lsq(g, x, 0.5, -2, 2)[0], (), "0011100"),
     "apot": (lambda g, x: surrogates.apot(g, x, 1.0, Levels(np.array([-1.0, 1.0])))[0], (), "0111110"),
@@ -197,6 +198,44 @@ def test_n2uq_is_the_derivative_of_its_polygon():
     assert by_start == near(slope(lambda s: (G * polygon(X, widths, s[0])).sum(), -0.4)[0])
 
 
+def test_n2uq_weights_are_the_derivative_with_scale_and_rounding_error_held():
+    g, w = G[:40].reshape(2, 5, 4), X[:40].reshape(2, 5, 4)
+    got = surrogates.n2uq_weights(g, w, 3, axis=1)
+    for f in range(5):
+        scale = 7 / 4 * np.abs(w[:, f]).mean()
+        assert got[:, f] == pytest.approx(g[:, f] / scale, rel=1e-14)
+
+
+QUANTIZERS = [
+    "bnn",
+    "bwn",
+    "xnor",
+    "twn",
+    "ttq",
+    "wrpn",
+    "wage",
+    "pact",
+    "lsq",
+    "apot",
+    "dsq",
+    "dorefa",
+    "syq",
+    "inq",
+    "shiftcnn",
+    "pwlq",
+    "tnn",
+    "elb",
+    "lq-net",
+    "n2uq",
+    "codebook",
+]
+
+
+@pytest.mark.parametrize("name", QUANTIZERS)
+def test_each_quantizer_has_a_surrogate(name):
+    assert any(name in method.replace(",", "").split() for method in SURROGATES)
+
+
 def test_centroids_are_the_derivative_by_shared_weights():
     codes = RNG.integers(0, 4, 41)
     assert surrogates.centroids(G, codes, 6) == near(slope(lambda c: (G * c[codes]).sum(), np.zeros(6)))
@@ -230,7 +269,14 @@ BAD = [
     (lambda: surrogates.range_clipped([1.0], [1.0], 1.0, 0.0), "from low up to high"),
     (lambda: surrogates.pact([1.0], [1.0], 0.0), "alpha of PACT is above 0"),
     (lambda: surrogates.lsq([1.0], [1.0], -1.0, -2, 1), "step of LSQ is above 0"),
-    (lambda: surrogates.lsq_gradient_scale(0, 1), "both from 1 on"),
+    (lambda: surrogates.lsq_gradient_scale(0, 1), "N of LSQ is an integer from 1 on, got 0"),
+    (lambda: surrogates.lsq([1.0], [1.0], 1.0, 5, 2), "high is an integer from 6 to .*, got 2"),
+    (lambda: surrogates.lsq([1.0], [1.0], 1.0, -2, 1.5), "high is an integer from -1 to .*, got 1.5"),
+    (lambda: surrogates.lsq_affine([1.0], [1.0], 1.0, 0, 3, 3), "high is an integer from 4"),
+    (lambda: surrogates.xnor_weights([1.0], [1.0], axis=9), "axis=9: an array of shape"),
+    (lambda: surrogates.xnor_weights([1.0], [1.0], axis=0.5), "an axis is an integer"),
+    (lambda: surrogates.xnor_weights(1.0, 1.0), r"an array of shape \(\) has 0 axes"),
+    (lambda: surrogates.wage_activations([1.0], [1.0], 1), "bits is an integer from 2 to 15, got 1"),
     (lambda: surrogates.apot([1.0], [1.0], 0.0, LEVELS), "alpha of APoT"),
     (lambda: surrogates.dorefa_weights([1.0], [0.0]), "largest magnitude of DoReFa's weights is above 0"),
     (lambda: surrogates.ttq([1.0], [1.0], -1.0, 1.0, 1.0), "at least 0, got -1"),
