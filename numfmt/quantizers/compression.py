@@ -21,12 +21,15 @@ import numpy as np
 
 from .. import noise
 from ..table import Column, Table, short
+from .arguments import integer_in
+from .binary_filters import signs_of
 from .elias import omega_lengths, omega_word, read_omega
 from .levels import finite_numbers
 
 Array = np.ndarray[Any, Any]
 SCALE_BITS = 32
 CLIP = 2.5  # standard deviations, as TernGrad
+MOST_LEVELS = 65535
 _WORDS = 1 << 32
 
 
@@ -174,13 +177,13 @@ def _limit(numbers: Array, clip: float | None) -> float:
         return math.inf if clip is None else 0.0
     if not clip > 0:
         raise ValueError(f"clipping is at more than 0 standard deviations, got {clip}; None does not clip")
-    limit = clip * float(numbers.std())
-    if not limit:
+    if numbers.min() == numbers.max():
         raise ValueError(
             f"all {numbers.size} elements are {numbers.flat[0]}, their deviation is 0, and clipping there leaves"
             " nothing. Take clip=None"
         )
-    return limit
+    unit = math.frexp(float(np.abs(numbers).max()))[1]  # no square under- or overflows
+    return clip * math.ldexp(float(np.ldexp(numbers, -unit).std()), unit)
 
 
 class NormedGradient(NamedTuple):
@@ -266,7 +269,7 @@ class NormedGradient(NamedTuple):
         True
         """
         n = math.prod(shape)
-        buckets = -(-n // bucket)
+        buckets = -(-n // integer_in("bucket", bucket, 1))
         at = 1 + SCALE_BITS * buckets
         patterns = [int(sent[i : i + SCALE_BITS], 2) for i in range(1, at, SCALE_BITS)]
         norms = np.array(patterns, np.uint32).view(np.float32).astype(np.float64)
@@ -327,16 +330,15 @@ def qsgd(g: Any, seed: int, *, levels: int = 1, bucket: int | None = None) -> No
     ([5.0], [3, 0, -4])
     """
     numbers = finite_numbers(g, "QSGD")
-    size = numbers.size if bucket is None else bucket
-    if not 1 <= levels <= 65535 or size < 1:
-        raise ValueError(f"QSGD has 1 to 65535 levels and buckets of at least 1, got {levels} and {bucket}")
+    s = integer_in("levels", levels, 1, MOST_LEVELS)
+    size = numbers.size if bucket is None else integer_in("bucket", bucket, 1)
     parts = (numbers.reshape(-1)[i : i + size] for i in range(0, numbers.size, size))
     norms = np.array([_norm_above(part) for part in parts])
     of = _of_elements(np.where(norms, norms, 1.0), numbers, size)
-    place = np.abs(numbers) / of * levels
+    place = np.abs(numbers) / of * s
     low = np.floor(place)
     code = low + rises(place - low, _noise(seed, numbers.shape))
-    return NormedGradient((np.sign(numbers) * code).astype(np.int32), norms, levels, size)
+    return NormedGradient((np.sign(numbers) * code).astype(np.int32), norms, s, size)
 
 
 def _norm_above(v: Array) -> float:
@@ -404,9 +406,7 @@ def sign_compression(g: Any, seed: int = 0) -> SignGradient:
     1.0
     """
     numbers = finite_numbers(g, "sign compression")
-    return SignGradient(
-        np.where(numbers < 0, -1, 1).astype(np.int8), float(np.float32(np.abs(numbers).mean()))
-    )
+    return SignGradient(signs_of(numbers), float(np.float32(np.abs(numbers).mean())))
 
 
 Compressor = Callable[[Any, int], Compressed]

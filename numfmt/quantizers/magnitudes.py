@@ -67,6 +67,8 @@ def magnitudes_of(x: Any, what: str) -> Magnitudes:
     if not isinstance(x, Magnitudes):
         seen = Magnitudes()
         seen.add(finite_numbers(x, what))
+    if not seen.count:
+        raise ValueError(f"{what}: no batch has been added to these magnitudes")
     if not seen.largest:
         raise ValueError(f"{what}: every number is 0, so that no scale comes from them")
     return seen

@@ -13,6 +13,8 @@ import numpy as np
 
 from ..noise import words
 from ..registry import element
+from .arguments import positive
+from .compression import rises
 from .levels import Array, Levels, finite_numbers
 from .magnitudes import magnitudes_of
 
@@ -177,15 +179,14 @@ def wage_gradient(g: Any, rate: float, seed: int, bits: int = 8) -> Array:
     """WAGE's weight updates: rate * g / Shift, its magnitude drawn to one of the integers beside it, over
     2**(bits - 1): float64.
 
-    Element i takes word i of the seed: up where floor(fraction * 2**32) + word reaches 2**32. Equation 12 there.
+    Element i takes word i of the seed, see `rises`; `rate` is above 0 and finite. Equation 12 there.
 
     >>> (wage_gradient([0.7, -0.1, 0.001], rate=8.0, seed=1) * 128).tolist()
     [12.0, -2.0, 0.0]
     """
     numbers, steps = finite_numbers(g, "wage_gradient"), float(1 << _bits(bits, 2, 16) - 1)
-    sizes = np.abs(numbers * (rate / wage_shift(numbers)))
-    drawn = words(seed, 0, numbers.size).reshape(numbers.shape).astype(np.float64)
-    up = np.floor((sizes - np.floor(sizes)) * WORD) + drawn >= WORD
+    sizes = np.abs(numbers / wage_shift(numbers) * positive("the rate of WAGE", rate))
+    up = rises(sizes - np.floor(sizes), words(seed, 0, numbers.size).reshape(numbers.shape))
     return np.copysign((np.floor(sizes) + up) / steps, numbers)
 
 

@@ -19,6 +19,7 @@ from numfmt.quantizers import (
     sign_compression,
     terngrad,
 )
+from numfmt.quantizers.compression import _limit
 
 RNG = np.random.default_rng(9)
 with np.load(Path(numfmt.__file__).parent / "data" / "minilm_layer2.npz") as _data:
@@ -256,6 +257,13 @@ def test_the_table_of_statistics():
     assert "variance" in str(table)
 
 
+@pytest.mark.parametrize("size", [-600, -1000, 60])
+def test_clipping_does_not_depend_on_the_unit(size):
+    """Squares of such gradients leave float64, or were near it."""
+    g = np.array([1.0, 0.0, 0.0, 0.0, 0.0, 0.0, -3.0, 0.5])
+    assert _limit(np.ldexp(g, size), 1.5) == math.ldexp(1.5 * g.std(), size)
+
+
 BAD = [
     (lambda: terngrad([], 0), "without elements"),
     (lambda: qsgd([np.nan], 0), "element 0 of 1 is nan"),
@@ -264,8 +272,12 @@ BAD = [
     (lambda: terngrad([0.5, 0.1], 0, clip=-1.0), "more than 0 standard deviations"),
     (lambda: terngrad([0.5, 0.1], 0, profile="tensorflow"), "paper, code, got 'tensorflow'"),
     (lambda: terngrad([0.5, 0.1], 0, clip=None, scale=0.25), "at least the largest magnitude 0.5"),
-    (lambda: qsgd([0.5], 0, levels=0), "1 to 65535 levels"),
-    (lambda: qsgd([0.5], 0, bucket=0), "buckets of at least 1"),
+    (lambda: qsgd([0.5], 0, levels=0), "levels is an integer from 1 to 65535, got 0"),
+    (lambda: qsgd([0.5], 0, bucket=0), "bucket is an integer from 1 on, got 0"),
+    (lambda: qsgd([0.5], 0, levels=1.5), "from 1 to 65535, got 1.5"),
+    (lambda: qsgd([0.5], 0, bucket=2.5), "from 1 on, got 2.5"),
+    (lambda: NormedGradient.from_bits("0", 1, 0, (1,)), "bucket is an integer from 1 on, got 0"),
+    (lambda: terngrad(np.full(1000, 0.1), 0), "all 1000 elements are 0.1"),  # a deviation of 1e-17 in float64
     (lambda: TernaryGradient.from_bytes(b"a", 1.0, (9,)), "sent in 3 bytes, got 1"),
     (lambda: SignGradient.from_bytes(b"a", 1.0, (9,)), "sent in 2 bytes, got 1"),
     (lambda: compression_statistics([0.0], seeds=range(3)), "not all 0"),

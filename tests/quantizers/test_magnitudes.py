@@ -70,5 +70,9 @@ def test_bad_input():
         _ = Magnitudes().mean
     with pytest.raises(ValueError, match="element 1 of 2 is nan"):
         Magnitudes().add([1.0, np.nan])
-    with pytest.raises(ValueError, match="lsq_step: every number is 0"):
+    with pytest.raises(ValueError, match="lsq_step: no batch has been added"):
         quantizers.lsq(Magnitudes(), 4)
+    zeros = Magnitudes()
+    zeros.add([0.0, -0.0])
+    with pytest.raises(ValueError, match="lsq_step: every number is 0"):
+        quantizers.lsq(zeros, 4)

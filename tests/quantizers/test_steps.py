@@ -102,6 +102,9 @@ def test_wage_gradients():
         (lambda: quantizers.lsq([1.0], 1), "from 2 to 16, got 1"),
         (lambda: quantizers.inq([1.0], 9), "from 3 to 8, got 9"),
         (lambda: quantizers.dorefa([1.0], 2.5), "an integer from 1 to 8, got 2.5"),
+        (lambda: quantizers.wage_gradient([1.0], -8.0, seed=0), "the rate of WAGE is above 0"),
+        (lambda: quantizers.wage_gradient([1.0], np.nan, seed=0), "the rate of WAGE is above 0"),
+        (lambda: quantizers.wage_gradient([1.0], np.inf, seed=0), "the rate of WAGE is above 0"),
         (lambda: quantizers.wage_shift([0.0]), "every number is 0"),
     ],
 )
