@@ -11,16 +11,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 from statistics import NormalDist
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..calibration.histograms import checked_integer
+from ..registry import element
+from .arguments import integer_in
 from .levels import Levels
 
 Array = np.ndarray[Any, Any]
 _MOST = 1 << 12  # levels
+_BASES = ("2", "sqrt2")  # of so many levels in an octave
 _NEWTON = 100  # steps at most: ten are usual
 _NEAR = 1e-6  # a step so short that rounding alone keeps the next from being much shorter
 _REACH, _PER_OCTAVE = 4, 64  # scales tried: from the top level at 2**-4 to the least at 2**4
@@ -208,9 +211,10 @@ def density_ternary(law: str, ratio: float | None = None) -> Quantizer:
 
 
 def logarithmic_levels(bits: int, full_scale: int = 0, steps: int = 1) -> Levels:
-    """+-2**(full_scale - j / steps) for j = 0 ... 2**bits, decided in the domain of logarithms.
+    """The format ``log<bits>`` as levels: 0 and +-2**(full_scale - j / steps) for j = 0 ... 2**bits.
 
-    The boundary of two magnitudes is their geometric mean; below the least one there is no zero.
+    The boundary of two magnitudes is their geometric mean. Nothing but 0 itself becomes 0, so that 0 has no part in
+    the error on a density.
 
     Parameters
     ----------
@@ -218,19 +222,25 @@ def logarithmic_levels(bits: int, full_scale: int = 0, steps: int = 1) -> Levels
     full_scale : int
         log2 of the largest magnitude.
     steps : int
-        Levels in an octave: 1, or 2 for the base sqrt 2.
+        Levels in an octave: 1, or 2 for the base sqrt 2, whose magnitudes are rounded to float32.
+
+    Errors: `SpecError`, a `ValueError`, also where a magnitude is more or less than float32 holds.
 
     Source: D. Miyashita, E. Lee, B. Murmann, "Convolutional neural networks using logarithmic data
     representation", 2016, with a clip that includes both ends.
 
     >>> logarithmic_levels(1).values.tolist(), logarithmic_levels(1).boundaries.round(4).tolist()
-    ([-1.0, -0.5, -0.25, 0.25, 0.5, 1.0], [-0.7071, -0.3536, 0.0, 0.3536, 0.7071])
+    ([-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0], [-0.7071, -0.3536, 0.0, 0.0, 0.3536, 0.7071])
     """
-    if checked_integer("bits", bits, 1) > 8:
-        raise ValueError(f"bits are 1 to 8, got {bits}")
-    exponents = full_scale - np.arange(1 << bits, -1, -1) / checked_integer("steps", steps, 1)
-    between = np.exp2((exponents[:-1] + exponents[1:]) / 2)
-    return Levels(_mirrored(np.exp2(exponents), False), _mirrored(between, True))
+    base = _BASES[integer_in("steps", steps, 1, len(_BASES)) - 1]
+    form = element(f"log{integer_in('bits', bits, 1, 8)}[base={base},fsr={full_scale}]")
+    values = np.array([float(value) for _, value in form.values()])
+    return Levels(values, np.array([_towards_zero(form.split(i)) for i in range(values.size - 1)]), "zero")
+
+
+def _towards_zero(x: Fraction) -> float:
+    near = float(x)
+    return math.nextafter(near, 0.0) if abs(Fraction(near)) > abs(x) else near
 
 
 def _density(law: str) -> Density:
@@ -240,9 +250,7 @@ def _density(law: str) -> Density:
 
 
 def _checked_count(k: int) -> int:
-    if checked_integer("k", k, 2) > _MOST:
-        raise ValueError(f"k is 2 to {_MOST} levels, got {k}")
-    return k
+    return integer_in("k", k, 2, _MOST)
 
 
 def _checked(levels: Any) -> Levels:

@@ -7,6 +7,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
+import numfmt
 from numfmt.quantizers import (
     Levels,
     density_binary,
@@ -241,6 +242,17 @@ def test_logarithmic_levels(law, full_scale, steps, bits, error):
     assert density_error(law, logarithmic_levels(bits, full_scale, steps)) == printed(error)
 
 
+@pytest.mark.parametrize(("steps", "base"), [(1, "2"), (2, "sqrt2")])
+@pytest.mark.parametrize(("bits", "full_scale"), [(1, 0), (3, 0), (3, -5), (5, 2)])
+def test_logarithmic_levels_are_those_of_the_format(bits, full_scale, steps, base):
+    levels = logarithmic_levels(bits, full_scale, steps)
+    near = np.concatenate([levels.values, levels.boundaries])
+    x = np.concatenate([near, np.nextafter(near, np.inf), np.nextafter(near, -np.inf), [-9e9, 9e9]])
+    expected = numfmt.cast(x, f"log{bits}[base={base},fsr={full_scale}]")
+    assert levels.quantized(x).tolist() == np.asarray(expected, np.float64).tolist()
+    assert levels.quantized(np.array([0.0, 5e-324])).tolist() == [0.0, 2.0 ** (full_scale - 2**bits / steps)]
+
+
 def test_apot_loses_to_uniform_levels_on_gaussian_data_at_5_and_6_bits():
     better = {
         b: density_scale("gauss", apot(b)).mse < density_scale("gauss", uniform(b)).mse for b in (4, 5, 6)
@@ -338,8 +350,8 @@ def test_learned_levels_come_near():
     ("call", "error"),
     [
         (lambda: density_levels("cauchy", 4), "one of gauss, laplace, uniform; got 'cauchy'"),
-        (lambda: density_levels("gauss", 1), "k is an integer from 2 on, got 1"),
-        (lambda: density_levels("gauss", 4097), "2 to 4096 levels, got 4097"),
+        (lambda: density_levels("gauss", 1), "k is an integer from 2 to 4096, got 1"),
+        (lambda: density_levels("gauss", 4097), "2 to 4096, got 4097"),
         (lambda: density_step("gauss", 2.5), "got 2.5"),
         (lambda: density_error("gauss", [1.0, 1.0]), "finite numbers that rise"),
         (lambda: density_error("gauss", [0.0, math.nan]), "finite numbers that rise"),
@@ -348,9 +360,11 @@ def test_learned_levels_come_near():
         (lambda: density_ternary("uniform", 2.1), "no part of 'uniform' beyond"),
         (lambda: density_ternary("gauss", 0.0), "or all"),
         (lambda: density_ternary("gauss", math.nan), "or all"),
-        (lambda: logarithmic_levels(0), "bits is an integer from 1 on"),
+        (lambda: logarithmic_levels(0), "bits is an integer from 1 to 8"),
+        (lambda: logarithmic_levels(8), "more than float32 holds"),
+        (lambda: logarithmic_levels(3, 0, 3), "1 to 2, got 3"),
         (lambda: logarithmic_levels(9), "1 to 8, got 9"),
-        (lambda: logarithmic_levels(3, 0, 0), "steps is an integer from 1 on"),
+        (lambda: logarithmic_levels(3, 0, 0), "steps is an integer from 1 to 2"),
     ],
 )
 def test_bad_input(call, error):
