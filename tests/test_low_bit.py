@@ -85,6 +85,53 @@ def test_the_table_and_the_figure(errors, tmp_path):
     assert drawn["Lloyd-Max"].tolist() == [list(point) for point in lloyd]
 
 
+def test_gains_do_not_hang_on_the_order_of_the_baseline(monkeypatch, errors):
+    monkeypatch.setitem(FAMILIES, UNIFORM, FAMILIES[UNIFORM][::-1])
+    again = {
+        (r.tensor, r.format): r.gain_db for r in low_bit_errors({"x": X, "y": X * 3}, ["Lloyd-Max", "MX"])
+    }
+    known = {(r.tensor, r.format): r.gain_db for r in errors}
+    np.testing.assert_array_equal(list(again.values()), [known[own] for own in again])
+
+
+def test_families_of_ones_own():
+    """One spec, several in one string, formats, aliases and repetitions: as `compare` takes them."""
+    kinds = {
+        "one": "lloyd4",
+        "two": "lloyd2, lloyd4",
+        "format": numfmt.parse("e4m3fn"),
+        "twice": ["fp16", "f16"],
+    }
+    rows = low_bit_errors(X, {UNIFORM: FAMILIES[UNIFORM], **kinds})
+    assert [(r.family, r.format) for r in rows if r.family != UNIFORM] == [
+        ("one", "lloyd4"),
+        ("two", "lloyd2"),
+        ("two", "lloyd4"),
+        ("format", "e4m3fn"),
+        ("twice", "f16"),
+    ]
+    assert sum(r.family == UNIFORM for r in rows) == len(FAMILIES[UNIFORM])
+
+
+def test_names_of_families_can_be_listed():
+    assert not [name for name in FAMILIES if "," in name]
+
+
+@pytest.mark.parametrize(
+    ("tensors", "families", "said"),
+    [
+        (X, {UNIFORM: ["lloyd4", "lloyd2"]}, "'uniform' names the equal steps that gains are over"),
+        (X, {"mine": []}, "family 'mine' has no formats"),
+        ({"w": [1.0, math.nan, -math.inf]}, "MX", "^tensor 'w' has 2 elements that are NaN or infinite"),
+        ([1.0, math.inf], "MX", "^the tensor has 1 elements that are NaN or infinite"),
+        ({"w": np.arange(10.0)}, "Lloyd-Max", "^tensor 'w', format 'lloyd4': .* 16 levels to place"),
+    ],
+)
+def test_what_cannot_be_told(tensors, families, said):
+    with pytest.raises(ValueError, match=said):
+        low_bit_errors(tensors, families)
+
+
 def test_bad_input(errors):
     with pytest.raises(SpecError, match=r"unknown family 'Lloyd'\. Did you mean 'Lloyd-Max'"):
         low_bit_errors(X, "Lloyd")
