@@ -172,6 +172,8 @@ def thread_rows() -> Iterator[Row]:
         codes = numfmt.encode(x, spec)
         yield _two(f"codes, {spec}", lambda f=spec, c=codes: numfmt.encode(x, f, out=c))
         yield _two(f"decode, {spec}", lambda f=spec, c=codes: numfmt.decode(c, f, out=out))
+    for name, listed in learned().items():
+        yield _two(f"value, {name}", lambda f=listed: numfmt.cast(x, f, out=out))
 
 
 def _two(what: str, task: Task) -> Row:
