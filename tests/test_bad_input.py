@@ -64,7 +64,7 @@ SPECS = {  # spec: words of the message
     "binary8p8se": ["precision must be 1 to 7, got 8"],
     "binary8p0se": ["precision must be 1 to 7, got 0"],
     "binary8p9ue": ["precision must be 1 to 8, got 9"],
-    "e5m10" + " " * 20000: ["at most 10000 characters"],
+    "e5m10" + " " * 200000: ["at most 200000 characters"],
     "fp8": ["does not say which format", "'e4m3fn'", "'e5m2'"],
     "FP8": ["does not say which format", "'e4m3fn'"],
     "fp4": ["does not say which format", "'e2m1fn'"],
