@@ -39,7 +39,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "LQ-Nets": tuple(f"lqnet{b}" for b in BITS),
     "PWLQ": tuple(f"pwlq{b}" for b in range(2, 8)),
     "APoT": tuple(f"fit[of=apot{b}]" for b in range(2, 8)),
-    "sp2": tuple(f"fit[of=sp2[bits={b}]]" for b in range(4, 9)),
+    "sp2": tuple(f"fit[of=sp2[bits={b}]]" for b in (5, 7, 8)),  # 4, 6 and 8 bits of a code
     "PoT": tuple(f"fit[of=pot{b}]" for b in range(3, 8)),
     "INQ": tuple(f"inq{b}" for b in range(3, 9)),
     "logarithm": tuple(f"fit[of=log{b}[clip=paper]]" for b in range(1, 7)),

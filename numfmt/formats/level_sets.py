@@ -55,7 +55,7 @@ def width(spec: str, given: str, allowed: range) -> int:
     return bits
 
 
-@family(pattern="binary", options={"ties": OWN}, examples=("binary", "binary[ties=down]"))
+@family(pattern="binary", options={"ties": OWN}, examples=("binary",))
 def parse_binary(match: re.Match[str], spec: str, ties: str) -> Codebook:
     """-1 and 1; from 0 on, -0 too, it is 1. In stochastic rounding 1 is as probable as x is far from -1:
     BinaryConnect's hard sigmoid."""
@@ -75,7 +75,7 @@ def ternary(ties: str) -> Codebook:
 @family(
     pattern=r"(?P<signed>[us])norm(?P<bits>\d+)",
     options={"ties": OWN},
-    examples=("unorm2", "unorm8", "snorm4", "snorm8"),
+    examples=("unorm8", "snorm8"),
 )
 def parse_norm(match: re.Match[str], spec: str, ties: str) -> Codebook:
     """Integers over the largest: `unorm8` is 0, 1/255 ... 1, `snorm8` is -1 ... 1 in steps of 1/127."""
@@ -93,7 +93,7 @@ def parse_norm(match: re.Match[str], spec: str, ties: str) -> Codebook:
 @family(
     pattern=r"pwl(?P<bits>\d+)",
     options={"p": Option(("a number",), None, r"[0-9./e+-]+"), "ties": OWN},
-    examples=("pwl4[p=0.25]", "pwl2[p=1/4,ties=even]"),
+    examples=("pwl4[p=0.25]",),
 )
 def parse_piecewise(match: re.Match[str], spec: str, p: str, ties: str) -> Codebook:
     """Two steps: 2**(b - 1) magnitudes up to the break point p, and as many from p to 1; b + 1 bits are stored."""

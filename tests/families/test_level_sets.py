@@ -210,7 +210,17 @@ def log_rounded(x, spec):
     return math.copysign(value, x) if fmt.signed or x > 0 else 0.0
 
 
-@pytest.mark.parametrize("spec", [*examples("log"), "log2u[clip=paper,fsr=3]", "log5[fsr=-4]"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *examples("log"),
+        "log3",
+        "log4u[base=sqrt2]",
+        "log4[clip=paper]",
+        "log2u[clip=paper,fsr=3]",
+        "log5[fsr=-4]",
+    ],
+)
 def test_logarithms_by_powers(spec):
     x = hard_values(spec)
     x = x[np.isfinite(x)][:3000]
@@ -279,7 +289,20 @@ def test_stochastic_binary_is_the_hard_sigmoid():
 
 @pytest.mark.parametrize(
     "spec",
-    ["binary", "ternary", "apot4", "log3", "shiftcnn", "unorm8", "pwl8[p=0.35]", "pot4[ties=even]", "log6"],
+    [
+        "binary",
+        "ternary",
+        "apot4",
+        "log3",
+        "shiftcnn",
+        "unorm8",
+        "pwl8[p=0.35]",
+        "pot4[ties=even]",
+        "log6",
+        "pot4u",
+        "apot5[k=1]",
+        "shiftcnn[n=3]",
+    ],
 )
 def test_a_value_stays_and_engines_agree(spec):
     held = np.array([float(v) for v in values(spec)])
