@@ -216,6 +216,36 @@ class SharedScale(ScaledFormat):
         return f"<{self}>"
 
 
+class OwnEncoder(ScaledFormat):
+    """A scaled format whose encoder takes no rounding, overflow, scale or draw of the call."""
+
+    @abstractmethod
+    def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> Any:
+        """The array of numbers."""
+
+    @abstractmethod
+    def _refusal(self, keyword: str) -> str:
+        """Why a keyword is not taken."""
+
+    def cast(  # type: ignore[override]
+        self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, dtype: Any = None,
+        out: Any = None, **keywords: Any,
+    ) -> Any:  # fmt: skip
+        """The values of `encode`, in the dtype of `x` if it is float16/32/64, else float32."""
+        self._check(keywords)
+        if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
+            raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
+        given = read(x)
+        wanted = result_dtype(dtype, out, float_dtype(x, given))
+        array = self._encoded(given, nan, axis, known_engine(engine))
+        return returned(array.decode(wanted, out), x, out)
+
+    def _check(self, keywords: dict[str, Any]) -> None:
+        given = next((name for name, value in keywords.items() if value is not None), None)
+        if given is not None:
+            raise ValueError(f"{self._refusal(given)}: leave {given}= out")
+
+
 def known_engine(engine: str | None) -> str | None:
     """A name that `engine=` takes, or None."""
     return None if engine is None else choose("engine", engine, ENGINES)

@@ -10,12 +10,11 @@ import numpy as np
 
 from ..blocks.granularity import index_of
 from ..blocks.reading import read, rounded, single
-from ..blocks.shared import float_dtype, known_engine, refused, result_dtype, returned
-from ..engine import inputs
+from ..blocks.shared import OwnEncoder, known_engine, refused
 from ..engine.inputs import Input
 from ..format import Format
 from ..registry import RECIPES, scaled_family
-from ..scaled import Ends, ScaledFormat, Stages
+from ..scaled import Ends, Stages
 from .execution import write
 from .fields import Array
 from .gguf_array import GGUFArray, Shape
@@ -23,7 +22,7 @@ from .table import TYPES, BlockType
 
 
 @dataclass(frozen=True, repr=False)
-class GGUF(ScaledFormat):
+class GGUF(OwnEncoder):
     """Blocks of 32 or 256 neighbours along the last axis, as ggml has them; `numfmt.gguf` lists the types.
 
     Rows have to divide into blocks, as there. The encoder is that of the C reference, which takes no
@@ -101,19 +100,6 @@ class GGUF(ScaledFormat):
         self._check(keywords)
         return self._encoded(read(x), nan, axis, known_engine(engine))
 
-    def cast(  # type: ignore[override]
-        self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, dtype: Any = None,
-        out: Any = None, **keywords: Any,
-    ) -> Any:  # fmt: skip
-        """The values of `encode`, in the dtype of `x` if it is float16/32/64, else float32."""
-        self._check(keywords)
-        if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
-            raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
-        given = read(x)
-        wanted = result_dtype(dtype, out, float_dtype(x, given))
-        array = self._encoded(given, nan, axis, known_engine(engine))
-        return returned(array.decode(wanted, out), x, out)
-
     def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> GGUFArray:
         shape = given.array.shape
         stored = self.blocks_shape(shape)
@@ -142,10 +128,8 @@ class GGUF(ScaledFormat):
             raise ValueError(f"nan= takes a finite number, got {nan!r}")
         return np.where(none, number, x)
 
-    def _check(self, keywords: dict[str, Any]) -> None:
-        given = next((name for name, value in keywords.items() if value is not None), None)
-        if given is not None:
-            raise ValueError(f"the encoder of '{self}' is fixed, {_REFUSED[given]}: leave {given}= out")
+    def _refusal(self, keyword: str) -> str:
+        return f"the encoder of '{self}' is fixed, {_REFUSED[keyword]}"
 
     def stages(self, x: float, **keywords: Any) -> Stages:
         raise ValueError(

@@ -10,8 +10,7 @@ import numpy as np
 
 from ..blocks.granularity import index_of
 from ..blocks.reading import read, single, wide
-from ..blocks.shared import float_dtype, known_engine, refused, result_dtype, returned
-from ..engine import inputs
+from ..blocks.shared import OwnEncoder, known_engine, refused
 from ..engine.inputs import Input
 from ..engine.plan import plan
 from ..engine.run import execute
@@ -21,7 +20,7 @@ from ..formats.codebook import Codebook
 from ..formats.fixed import Fixed
 from ..reference import policy
 from ..registry import RECIPES, Option, element, scaled_family
-from ..scaled import Ends, ScaledFormat, Stages
+from ..scaled import Ends, Stages
 from .learned_array import Array, LearnedArray
 from .table import NUMBER, RULES, Rule
 
@@ -34,7 +33,7 @@ LEARNT_BITS = 32  # of a number that a decoder needs
 
 
 @dataclass(frozen=True, repr=False)
-class Learned(ScaledFormat):
+class Learned(OwnEncoder):
     """Codes of values that a rule learns from the numbers themselves; `numfmt.learned` lists the rules.
 
     Values are rounded to float32 and numbers take the nearest one, or what the rule's boundaries say; NaN and
@@ -118,25 +117,16 @@ class Learned(ScaledFormat):
         self._check(keywords)
         return self._encoded(read(x), nan, axis, known_engine(engine))
 
-    def cast(  # type: ignore[override]
-        self, x: Any, *, nan: Any = None, axis: int | None = None, engine: str | None = None, dtype: Any = None,
-        out: Any = None, **keywords: Any,
-    ) -> Any:  # fmt: skip
-        """The values of `encode`, in the dtype of `x` if it is float16/32/64, else float32."""
-        self._check(keywords)
-        if inputs.is_tensor(x) and (out is not None or (dtype is not None and np.dtype(dtype).kind == "O")):
-            raise TypeError("a torch tensor takes neither out= nor dtype=object; pass x.numpy()")
-        given = read(x)
-        wanted = result_dtype(dtype, out, float_dtype(x, given))
-        array = self._encoded(given, nan, axis, known_engine(engine))
-        return returned(array.decode(wanted, out), x, out)
-
     def _encoded(self, given: Input, nan: Any, axis: Any, engine: str | None) -> LearnedArray:
         form = self._along(axis, given.array.shape)
         numbers = wide(given)
-        x = form._finite(numbers, nan)
-        rows, absent = form.rows(x), form.rows(np.isnan(numbers))
-        learned = [form.learn(rows[i][~absent[i]]) for i in range(len(rows))]
+        absent = np.isnan(numbers)
+        x = form._finite(numbers, absent, nan)
+        rows = form.rows(x)
+        taught = (
+            [row[~none] for row, none in zip(rows, form.rows(absent), strict=True)] if absent.any() else rows
+        )
+        learned = [form.learn(row) for row in taught]
         if not learned:
             raise ValueError(f"'{self}' learns from numbers, and got an array without elements")
         codes = np.empty(rows.shape, np.uint8 if form.of.bits <= 8 else np.uint16)
@@ -156,12 +146,12 @@ class Learned(ScaledFormat):
             index_of(chosen, shape)
         return replace(self, axis=chosen)
 
-    def _finite(self, x: Array, nan: Any) -> Array:
-        bad = np.isnan(x)
-        if bad.any() and nan is not None:
+    def _finite(self, x: Array, absent: Array, nan: Any) -> Array:
+        """x with a number in place of NaN; `RangeError` where it is not finite."""
+        if nan is not None and absent.any():
             if isinstance(nan, str) and nan in ("min", "max"):
                 raise ValueError(f"nan={nan!r}: the values of '{self}' come from the data; give a number")
-            x = np.where(bad, single(nan), x).astype(x.dtype)
+            x = np.where(absent, single(nan), x).astype(x.dtype)
         if np.isfinite(x).all():
             return x
         bad, cure = np.isnan(x), "nan= says what NaN becomes"
@@ -182,10 +172,8 @@ class Learned(ScaledFormat):
         first = np.moveaxis(np.empty(shape, bool), self.axis, 0).shape
         return np.ascontiguousarray(np.moveaxis(rows.reshape(first), 0, self.axis))
 
-    def _check(self, keywords: dict[str, Any]) -> None:
-        given = next((name for name, value in keywords.items() if value is not None), None)
-        if given is not None:
-            raise ValueError(f"'{self}' learns its values and takes the nearest: leave {given}= out")
+    def _refusal(self, keyword: str) -> str:
+        return f"'{self}' learns its values and takes the nearest"
 
     def stages(self, x: float, **keywords: Any) -> Stages:
         raise ValueError(f"the values of '{self}' come from an array: `encode` shows codes and levels")

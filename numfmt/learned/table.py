@@ -56,22 +56,16 @@ def _elbfit(x: Array, count: int, o: dict[str, str]) -> Levels:
     return elb_projection(x, elb_integers(count // 2)).levels
 
 
-def _inq(x: Array, bits: int, o: dict[str, str]) -> Levels:
-    from ..quantizers import inq
+def _by_bits(name: str) -> Callable[[Array, int, dict[str, str]], Levels]:
+    """A function of `numfmt.quantizers` that takes numbers and bits; imported when it is called."""
 
-    return inq(x, bits)
+    def learn(x: Array, bits: int, o: dict[str, str]) -> Levels:
+        from .. import quantizers
 
+        found: Levels = getattr(quantizers, name)(x, bits)
+        return found
 
-def _lsq(x: Array, bits: int, o: dict[str, str]) -> Levels:
-    from ..quantizers import lsq
-
-    return lsq(x, bits)
-
-
-def _dorefa(x: Array, bits: int, o: dict[str, str]) -> Levels:
-    from ..quantizers import dorefa
-
-    return dorefa(x, bits)
+    return learn
 
 
 def _pwlq(x: Array, bits: int, o: dict[str, str]) -> Levels:
@@ -133,9 +127,9 @@ RULES = {
     "fit": Rule(
         _fit, ("fit[of=apot4]", "fit[of=e2m1fn,axis=0]"), options={"of": Option(("a format",), None, r".+")}
     ),
-    "inq": Rule(_inq, ("inq5", "inq3[axis=0]"), range(3, 9)),
-    "lsq": Rule(_lsq, ("lsq4", "lsq2[axis=0]"), range(2, 9)),
-    "dorefa": Rule(_dorefa, ("dorefa2", "dorefa4[axis=0]"), EIGHT),
+    "inq": Rule(_by_bits("inq"), ("inq5", "inq3[axis=0]"), range(3, 9)),
+    "lsq": Rule(_by_bits("lsq"), ("lsq4", "lsq2[axis=0]"), range(2, 9)),
+    "dorefa": Rule(_by_bits("dorefa"), ("dorefa2", "dorefa4[axis=0]"), EIGHT),
     "pwlq": Rule(_pwlq, ("pwlq4", "pwlq3[axis=0]"), range(2, 9)),
     "lqnet": Rule(_lqnet, ("lqnet3", "lqnet2[axis=0]"), EIGHT),
     "lloyd": Rule(_lloyd, ("lloyd4", "lloyd3[axis=0]"), EIGHT),

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..noise import words
 from ..registry import element
-from .arguments import positive
+from .arguments import integer_in, positive
 from .compression import rises
 from .levels import Array, Levels, finite_numbers
 from .magnitudes import magnitudes_of
@@ -42,7 +42,7 @@ def dorefa(x: Any, bits: int) -> Levels:
     >>> dorefa([0.9, -0.7, 0.375, 0.0], 2).quantized(np.array([0.9, -0.7, 0.375, 0.0])).round(4).tolist()
     [1.0, -1.0, 0.3333, 0.3333]
     """
-    sizes, width = magnitudes_of(x, "dorefa"), _bits(bits, 1, 8)
+    sizes, width = magnitudes_of(x, "dorefa"), integer_in("bits", bits, 1, 8)
     if width == 1:
         return Levels(np.array([-sizes.mean, sizes.mean]), np.zeros(1), "up")
     n = (1 << width) - 1
@@ -71,7 +71,7 @@ def dorefa_gradient(g: Any, bits: int, seed: int) -> Array:
     >>> dorefa_gradient([[0.5, -0.25, 0.0]], 2, seed=0).round(4).tolist()
     [[0.5, -0.1667, -0.1667]]
     """
-    numbers, n = finite_numbers(g, "dorefa_gradient"), (1 << _bits(bits, 1, 16)) - 1
+    numbers, n = finite_numbers(g, "dorefa_gradient"), (1 << integer_in("bits", bits, 1, 16)) - 1
     shape = np.atleast_1d(numbers).shape
     rows = numbers.reshape(shape[0], -1)
     largest = np.abs(rows).max(axis=1, keepdims=True)
@@ -95,7 +95,7 @@ def lsq_step(x: Any, bits: int, signed: bool = True) -> float:
     >>> round(lsq_step([1.0, -3.0, 2.0], 4), 6)
     1.511858
     """
-    last = (1 << _bits(bits, 1 + signed, 16) - signed) - 1
+    last = (1 << integer_in("bits", bits, 1 + signed, 16) - signed) - 1
     return 2 * magnitudes_of(x, "lsq_step").mean / math.sqrt(last)
 
 
@@ -122,7 +122,7 @@ def pact(alpha: float, bits: int) -> Levels:
     """
     if not 0 < alpha < math.inf:
         raise ValueError(f"alpha= is the largest activation kept, above 0 and finite; got {alpha!r}")
-    n = (1 << _bits(bits, 1, 16)) - 1
+    n = (1 << integer_in("bits", bits, 1, 16)) - 1
     return Levels(float(alpha) * np.arange(n + 1) / n)
 
 
@@ -146,7 +146,7 @@ def inq(x: Any, bits: int) -> Levels:
     [-1.0, -0.5, 0.0, 0.5, 1.0]
     """
     m, e = math.frexp(magnitudes_of(x, "inq").largest)
-    form = element(f"pot{_bits(bits, 3, 8)}[variant=inq]")
+    form = element(f"pot{integer_in('bits', bits, 3, 8)}[variant=inq]")
     unit = math.ldexp(1.0, e if m >= 0.75 else e - 1)
     return Levels(np.array([float(value) * unit for _, value in form.values()]), ties="away")
 
@@ -171,7 +171,7 @@ def wage_error(e: Any, bits: int = 8) -> Array:
     >>> wage_error([0.7, -0.1, 0.001]).tolist()
     [0.9921875, -0.203125, 0.0]
     """
-    numbers, steps = finite_numbers(e, "wage_error"), float(1 << _bits(bits, 2, 16) - 1)
+    numbers, steps = finite_numbers(e, "wage_error"), float(1 << integer_in("bits", bits, 2, 16) - 1)
     return np.asarray(np.clip(np.rint(numbers / wage_shift(numbers) * steps), 1 - steps, steps - 1) / steps)
 
 
@@ -184,13 +184,7 @@ def wage_gradient(g: Any, rate: float, seed: int, bits: int = 8) -> Array:
     >>> (wage_gradient([0.7, -0.1, 0.001], rate=8.0, seed=1) * 128).tolist()
     [12.0, -2.0, 0.0]
     """
-    numbers, steps = finite_numbers(g, "wage_gradient"), float(1 << _bits(bits, 2, 16) - 1)
+    numbers, steps = finite_numbers(g, "wage_gradient"), float(1 << integer_in("bits", bits, 2, 16) - 1)
     sizes = np.abs(numbers / wage_shift(numbers) * positive("the rate of WAGE", rate))
     up = rises(sizes - np.floor(sizes), words(seed, 0, numbers.size).reshape(numbers.shape))
     return np.copysign((np.floor(sizes) + up) / steps, numbers)
-
-
-def _bits(given: int, first: int, last: int) -> int:
-    if isinstance(given, bool) or not hasattr(given, "__index__") or not first <= given <= last:
-        raise ValueError(f"bits= takes an integer from {first} to {last}, got {given!r}")
-    return int(given)
